@@ -1,0 +1,45 @@
+/* Data of a federation: which examples each device has, and the test set that the server looks at. */
+#ifndef MUSTER_DATA_H
+#define MUSTER_DATA_H
+
+#include "muster/conf.h"
+#include "muster/model.h"
+#include "muster/status.h"
+
+typedef struct mu_data mu_data; /* immutable once opened; all calls may be made from any thread at once */
+
+/* From the `data:` section: {name: writers, devices: 100, ...} or {name: fashion-mnist, devices: 100, partition: {...}}, or files.
+ * docs/data.md lists the keys. `seed` is the run's. Data sets on disk are looked for in `path:`, else $MUSTER_DATA/NAME, else the folder
+ * that `muster data fetch` fills. */
+MU_API mu_status mu_data_open(const mu_conf_node *section, uint64_t seed, mu_data **out, mu_error *err);
+MU_API void      mu_data_close(mu_data *data); /* NULL is fine */
+
+/* Write every key that has a default into `map`, as it was understood: reading it again opens the same data. */
+MU_API mu_status mu_data_resolve(const mu_data *data, mu_conf *conf, mu_conf_node *map, mu_error *err);
+
+MU_API const char *mu_data_name(const mu_data *data);
+MU_API mu_shape    mu_data_shape(const mu_data *data);
+MU_API uint32_t    mu_data_classes(const mu_data *data);
+MU_API const char *mu_data_class_name(const mu_data *data, uint32_t label); /* never NULL */
+MU_API uint32_t    mu_data_device_count(const mu_data *data);
+
+/* Examples that lie on a device; 0 is possible. */
+MU_API uint32_t mu_data_num_examples(const mu_data *data, uint32_t device);
+/* Copy the device's examples number indices[0..count) into x [count][h][w][c], normalised, and labels [count]. */
+MU_API void mu_data_read(const mu_data *data, uint32_t device, const uint32_t *indices, uint32_t count, float *x, int32_t *labels);
+/* How many of a device's examples each class has; counts [classes]. */
+MU_API void mu_data_label_counts(const mu_data *data, uint32_t device, uint32_t *counts);
+/* The example's number in the training set, for data sets that have one; else the number itself. */
+MU_API uint32_t mu_data_source_index(const mu_data *data, uint32_t device, uint32_t index);
+
+MU_API uint32_t mu_data_test_count(const mu_data *data);
+MU_API void     mu_data_read_test(const mu_data *data, uint32_t first, uint32_t count, float *x, int32_t *labels);
+
+/* What is known by name, for `muster list datasets`. */
+typedef struct mu_dataset_info {
+    const char *name, *help, *source;
+    bool        made; /* by the program itself; needs no files */
+} mu_dataset_info;
+MU_API const mu_dataset_info *mu_datasets(size_t *count);
+
+#endif

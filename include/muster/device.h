@@ -1,0 +1,75 @@
+/* What a device is: its class, what it can do, when it is there; and what a plan costs it. */
+#ifndef MUSTER_DEVICE_H
+#define MUSTER_DEVICE_H
+
+#include "muster/conf.h"
+#include "muster/model.h"
+#include "muster/status.h"
+
+/* Virtual time: microseconds since the run began. Integer, so that it adds up the same everywhere. */
+typedef int64_t mu_time_us;
+#define MU_TIME_NEVER INT64_MAX
+
+typedef enum mu_precision { MU_PRECISION_FP32, MU_PRECISION_BF16, MU_PRECISION_INT8, MU_PRECISION_COUNT } mu_precision;
+
+/* A class of devices, or one device. */
+typedef struct mu_profile {
+    const char *name;    /* "phone-mid" */
+    const char *help;    /* the hardware it stands for */
+    const char *source;  /* where the figures come from, and how sure they are */
+    const char *tier;    /* "low", "mid", "high": what results are broken down by */
+    double      macs_per_s[MU_PRECISION_COUNT]; /* sustained in training; 0: not supported */
+    uint64_t    memory_bytes;                   /* that training may use */
+    double      download_bit_per_s, upload_bit_per_s, latency_s; /* latency: one way, once a transfer */
+    double      active_w, idle_w, radio_w;      /* above what the device draws anyway: computing, waiting, sending or receiving */
+} mu_profile;
+
+MU_API const mu_profile *mu_profiles(size_t *count); /* the built-in catalogue */
+
+/* All devices of a federation. Immutable once made; a few bytes a device. */
+typedef struct mu_fleet mu_fleet;
+
+/* From the `fleet:` section: {mix: {phone-high: 0.2, phone-low: 0.8}, speed_spread: ...}, {csv: devices.csv, ...}, own `classes:`,
+ * `availability:`. docs/fleet.md lists the keys. */
+MU_API mu_status mu_fleet_create(const mu_conf_node *section, uint32_t devices, uint64_t seed, mu_fleet **out, mu_error *err);
+MU_API void      mu_fleet_destroy(mu_fleet *fleet); /* NULL is fine */
+MU_API mu_status mu_fleet_resolve(const mu_fleet *fleet, mu_conf *conf, mu_conf_node *map, mu_error *err);
+
+MU_API uint32_t   mu_fleet_device_count(const mu_fleet *fleet);
+MU_API uint32_t   mu_fleet_class_count(const mu_fleet *fleet);
+MU_API const mu_profile *mu_fleet_class(const mu_fleet *fleet, uint32_t index);
+MU_API uint32_t   mu_fleet_class_of(const mu_fleet *fleet, uint32_t device);
+MU_API mu_profile mu_fleet_profile(const mu_fleet *fleet, uint32_t device); /* its class, with what is its own put in */
+
+MU_API uint32_t    mu_fleet_tier_count(const mu_fleet *fleet);
+MU_API const char *mu_fleet_tier_name(const mu_fleet *fleet, uint32_t tier);
+MU_API uint32_t    mu_fleet_tier_of(const mu_fleet *fleet, uint32_t device);
+
+/* Presence. A device that is always on goes off at MU_TIME_NEVER. */
+MU_API bool       mu_fleet_is_on(const mu_fleet *fleet, uint32_t device, mu_time_us at);
+MU_API mu_time_us mu_fleet_goes_off(const mu_fleet *fleet, uint32_t device, mu_time_us at); /* first moment after `at` when it is off */
+MU_API mu_time_us mu_fleet_comes_on(const mu_fleet *fleet, uint32_t device, mu_time_us at); /* first moment from `at` on when it is on */
+
+/* ---- the price list ---- */
+
+/* What a plan asks of a device, counted. */
+typedef struct mu_work {
+    uint64_t macs[MU_PRECISION_COUNT];
+    uint64_t bytes_down, bytes_up;
+    uint64_t peak_memory_bytes;
+} mu_work;
+
+/* What that costs a device of this profile. */
+typedef struct mu_price {
+    double   download_s, compute_s, upload_s;
+    double   energy_j;
+    uint64_t bytes_down, bytes_up, macs, peak_memory_bytes;
+    bool     fits; /* peak memory within the device's */
+} mu_price;
+
+MU_API mu_price mu_price_work(const mu_profile *profile, const mu_work *work);
+/* Seconds to virtual time, rounded to nearest, never below 0; more than time can say is MU_TIME_NEVER. */
+MU_API mu_time_us mu_time_from_s(double seconds);
+MU_API double     mu_time_to_s(mu_time_us time);
+
+#endif

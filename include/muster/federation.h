@@ -1,0 +1,130 @@
+/* The federation: an event-driven state machine over a carrier. It cannot tell whether devices are simulated or real. */
+#ifndef MUSTER_FEDERATION_H
+#define MUSTER_FEDERATION_H
+
+#include "muster/data.h"
+#include "muster/device.h"
+#include "muster/method.h"
+#include "muster/model.h"
+
+/* Which method answers a question, and its state (shared where one method answers several). */
+typedef struct mu_answer {
+    const mu_method *method;
+    void            *state;
+} mu_answer;
+
+/* ---- the carrier: takes plans to devices and brings events back ---- */
+
+typedef enum mu_event_kind { MU_EVENT_ARRIVED, MU_EVENT_LOST, MU_EVENT_TIMER } mu_event_kind;
+
+typedef struct mu_event {
+    mu_event_kind kind;
+    mu_time_us    at;
+    mu_task_id    task;        /* ARRIVED, LOST */
+    mu_update     update;      /* ARRIVED: valid until the next call of `next` */
+    double        spent_share; /* LOST: how much of the task's price was spent */
+    const char   *reason;      /* LOST */
+    uint64_t      label;       /* TIMER */
+} mu_event;
+
+/* A model that tasks in flight started from. Counted: the last one to release it frees it. */
+typedef struct mu_version mu_version;
+MU_API const float *mu_version_state(const mu_version *version);
+MU_API void         mu_version_retain(mu_version *version);
+MU_API void         mu_version_release(mu_version *version);
+
+typedef struct mu_carrier {
+    void *self;
+    mu_status (*send)(void *self, const mu_task *task, mu_version *start, mu_error *err);
+    /* Stop a task; no event comes for it any more. *spent_share says how much of its price it had cost. */
+    mu_status (*cancel)(void *self, const mu_task *task, double *spent_share, mu_error *err);
+    mu_status (*set_timer)(void *self, mu_time_us at, uint64_t label, mu_error *err);
+    /* The next event, in the order of time, ties as they were sent. MU_E_STATE: nothing is under way, so nothing will ever come. */
+    mu_status (*next)(void *self, mu_event *event, mu_error *err);
+    /* The server's look at a model: the test set, and up to `tier_examples` local examples per tier (tiers may be NULL). */
+    mu_status (*evaluate)(void *self, const float *state, uint32_t tier_examples, mu_evaluation *test, mu_evaluation *tiers, mu_error *err);
+    size_t (*peak_memory_bytes)(void *self); /* the most that one local training has taken */
+} mu_carrier;
+
+/* ---- what the federation tells whoever watches ---- */
+
+#define MU_TIERS_MAX 16
+
+/* Once for each version of the model; round 0 is the model before any training. */
+typedef struct mu_round_report {
+    uint32_t   round, rounds;
+    mu_time_us time;
+    uint32_t   selected, merged, lost, late;        /* in this round */
+    double     train_loss, train_accuracy;          /* means over merged updates, weighted by examples; NAN when none */
+    bool       evaluated;
+    double     loss, accuracy;                      /* on the test set; NAN when not evaluated */
+    uint32_t   tier_count;
+    double     tier_accuracy[MU_TIERS_MAX];         /* on the devices' own examples; NAN when not evaluated */
+    double     mean_staleness;                      /* of merged updates, in versions */
+    uint64_t   bytes_up, bytes_down, macs;          /* in this round */
+    double     energy_j, device_time_s, wasted_time_s; /* in this round, all devices together */
+} mu_round_report;
+
+typedef enum mu_happening {
+    MU_HAPPENED_SENT, MU_HAPPENED_MERGED, MU_HAPPENED_LATE, MU_HAPPENED_LOST, MU_HAPPENED_CANCELLED, MU_HAPPENED_REFUSED
+} mu_happening;
+MU_API const char *mu_happening_name(mu_happening happening); /* "sent", "merged", ... */
+
+typedef struct mu_event_report {
+    mu_happening   happening;
+    mu_time_us     at;
+    uint32_t       round; /* being worked on: version + 1 */
+    const mu_task *task;
+    const char    *reason; /* LOST, REFUSED; else NULL */
+    double         train_loss; /* MERGED */
+    uint32_t       num_examples;
+} mu_event_report;
+
+/* All may be NULL. A status other than MU_OK ends the run with it. */
+typedef struct mu_observer {
+    void *self;
+    mu_status (*round)(void *self, const mu_round_report *report, mu_error *err);
+    mu_status (*event)(void *self, const mu_event_report *report, mu_error *err);
+    bool (*stop)(void *self); /* asked after every event: true ends the run with MU_E_INTERRUPTED, at the last checkpoint */
+    /* The observer's own place (lengths of its files ...), kept in the checkpoint and handed back on resume. */
+    mu_status (*save)(void *self, uint8_t place[256], mu_error *err);
+    mu_status (*restore)(void *self, const uint8_t place[256], mu_error *err);
+} mu_observer;
+
+typedef struct mu_totals {
+    uint64_t   bytes_up, bytes_down, macs, updates_merged, updates_lost, updates_late, updates_refused;
+    double     energy_j, device_time_s, wasted_time_s;
+    mu_time_us time;
+    uint32_t   rounds;
+    double     best_accuracy, final_accuracy, final_loss;
+    double     tier_accuracy[MU_TIERS_MAX];
+    uint64_t   peak_memory_bytes; /* the most that one device's training was planned to take */
+} mu_totals;
+
+typedef struct mu_federation_config {
+    const mu_model *model;
+    const mu_data  *data;
+    const mu_fleet *fleet;
+    mu_answer       answers[MU_QUESTION_COUNT];
+    mu_train_config train;
+    uint64_t        seed;
+    uint32_t        rounds;
+    uint32_t        evaluate_every_rounds; /* 0: only the last one */
+    uint32_t        tier_examples;
+    const char     *checkpoint_path;       /* NULL: none is written */
+    bool            resume;                /* from checkpoint_path */
+    const float    *start;                 /* first weights [state_count]; NULL: initialised from the seed */
+} mu_federation_config;
+
+typedef struct mu_federation mu_federation;
+
+MU_API mu_status mu_federation_create(const mu_federation_config *config, const mu_carrier *carrier, const mu_observer *observer,
+                                      mu_federation **out, mu_error *err);
+MU_API void      mu_federation_destroy(mu_federation *federation); /* NULL is fine */
+/* Until `rounds` versions are there, the observer stops it, or nothing can go on. */
+MU_API mu_status mu_federation_run(mu_federation *federation, mu_error *err);
+MU_API const mu_totals  *mu_federation_totals(const mu_federation *federation);
+MU_API const float      *mu_federation_state(const mu_federation *federation);
+MU_API const mu_history *mu_federation_history(const mu_federation *federation, uint32_t device);
+
+#endif

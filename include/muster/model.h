@@ -1,0 +1,136 @@
+/* Networks: a graph of layers, its weights as one flat vector, and the plan of a training step.
+ *
+ * A mu_model is the architecture alone: immutable, shared by all threads. Its state is a flat array of floats, first all trainable
+ * parameters, then the statistics of batch norms; a table says which tensor lies where and what PyTorch calls it. A
+ * mu_step is what trains it: every byte that it touches comes from one arena, whose size is known before it exists. */
+#ifndef MUSTER_MODEL_H
+#define MUSTER_MODEL_H
+
+#include "muster/arena.h"
+#include "muster/conf.h"
+#include "muster/random.h"
+#include "muster/status.h"
+
+typedef struct mu_model mu_model;
+
+/* One example, as the data set hands it over: NHWC without the N. A plain vector is 1 x 1 x channels. */
+typedef struct mu_shape {
+    uint32_t height, width, channels;
+} mu_shape;
+
+/* How a tensor lies in the state vector, against the shape that PyTorch gives it. */
+typedef enum mu_layout {
+    MU_LAYOUT_VECTOR, /* [n] as it is */
+    MU_LAYOUT_DENSE,  /* PyTorch [out][in], here [in][out] */
+    MU_LAYOUT_CONV,   /* PyTorch [out][in/groups][kh][kw], here [kh][kw][in/groups][out] */
+} mu_layout;
+
+typedef struct mu_tensor {
+    const char *name;     /* PyTorch's: "conv1.weight", "layer1.0.bn1.running_mean" */
+    uint32_t    rank;
+    uint32_t    shape[4]; /* PyTorch's order */
+    mu_layout   layout;
+    size_t      offset, count; /* in floats, in the state vector */
+    bool        trainable;
+} mu_tensor;
+
+/* ---- making a model ---- */
+
+/* A built-in one by name; NULL `names` ends mu_model_names(). `norm`: "batch", "group" or NULL for the model's own. */
+typedef struct mu_model_builtin {
+    const char *name, *help, *source;
+} mu_model_builtin;
+MU_API const mu_model_builtin *mu_model_builtins(size_t *count);
+MU_API mu_status mu_model_create_builtin(const char *name, const char *norm, mu_shape input, uint32_t classes, mu_model **out,
+                                         mu_error *err);
+
+/* From the `model:` section of an experiment: a name, {name: resnet20, norm: group}, {file: my-model.yaml} (sought beside the
+ * file that says so), or {layers: [...]} in place. */
+MU_API mu_status mu_model_create_conf(const mu_conf_node *node, mu_shape input, uint32_t classes, mu_model **out, mu_error *err);
+/* A model file's root. */
+MU_API mu_status mu_model_create_layers(const mu_conf_node *root, mu_shape input, uint32_t classes, mu_model **out, mu_error *err);
+MU_API void      mu_model_destroy(mu_model *model); /* NULL is fine */
+
+/* ---- looking at it ---- */
+MU_API const char      *mu_model_name(const mu_model *model);
+MU_API mu_shape         mu_model_input(const mu_model *model);
+MU_API uint32_t         mu_model_classes(const mu_model *model);
+MU_API size_t           mu_model_param_count(const mu_model *model); /* trainable floats */
+MU_API size_t           mu_model_state_count(const mu_model *model); /* with statistics */
+MU_API size_t           mu_model_tensor_count(const mu_model *model);
+MU_API const mu_tensor *mu_model_tensor(const mu_model *model, size_t index); /* in PyTorch's state_dict order */
+
+/* First weights: PyTorch's defaults (uniform within 1/sqrt(fan_in)) or what the layer says (Glorot, He). */
+MU_API void mu_model_init(const mu_model *model, uint64_t seed, float *state);
+
+/* ---- what a step costs ---- */
+typedef struct mu_cost {
+    uint64_t macs_forward, macs_backward; /* multiply-accumulates; taps in the padding are not counted */
+    uint64_t param_bytes;                 /* weights (and statistics) of the layer */
+    uint64_t activation_bytes;            /* output, kept from forward to backward */
+    uint64_t moved_bytes;                 /* read and written to memory in a step, each tensor counted once a use */
+} mu_cost;
+
+typedef struct mu_layer_info {
+    const char *name, *kind;
+    mu_shape    output;
+    mu_cost     cost; /* of one training step at the batch size asked for */
+} mu_layer_info;
+
+MU_API size_t  mu_model_layer_count(const mu_model *model);
+MU_API void    mu_model_layer(const mu_model *model, size_t index, uint32_t batch_size, mu_layer_info *out);
+MU_API mu_cost mu_model_cost(const mu_model *model, uint32_t batch_size); /* the sum */
+/* MACs of evaluating one batch */
+MU_API uint64_t mu_model_macs_forward(const mu_model *model, uint32_t batch_size);
+
+/* ---- the step ---- */
+typedef enum mu_optimizer { MU_OPTIMIZER_SGD, MU_OPTIMIZER_ADAM, MU_OPTIMIZER_ADAMW } mu_optimizer;
+
+typedef struct mu_step_config {
+    uint32_t     batch_size; /* the largest batch; a smaller one may be run */
+    bool         training;   /* false: forward only, and no memory for gradients */
+    mu_optimizer optimizer;
+    double       momentum, dampening, weight_decay, beta1, beta2, epsilon;
+    bool         nesterov;
+} mu_step_config;
+MU_API mu_step_config mu_step_config_default(void); /* SGD, batch 32, training */
+
+typedef struct mu_step mu_step;
+
+/* One walk over the graph. With a measuring arena: *out is NULL and arena->used_bytes is the exact peak. With an arena over memory:
+ * *out is the step, which lives in it and needs no destroying. MU_E_MEMORY when the arena is too small. */
+MU_API mu_status mu_step_plan(const mu_model *model, const mu_step_config *config, mu_arena *arena, mu_step **out, mu_error *err);
+
+MU_API float   *mu_step_state(mu_step *step);     /* [state_count]: the caller fills in the weights */
+MU_API float   *mu_step_gradients(mu_step *step); /* [param_count]; NULL when not training */
+MU_API float   *mu_step_input(mu_step *step);     /* [batch][h][w][c]: the caller fills in the batch */
+MU_API int32_t *mu_step_labels(mu_step *step);    /* [batch] */
+MU_API const float *mu_step_logits(const mu_step *step); /* [batch][classes], after a forward */
+
+/* Forget momentum and the step count: a new local training begins. */
+MU_API void mu_step_reset(mu_step *step);
+
+typedef struct mu_step_result {
+    double   loss_sum; /* over the examples, in their order */
+    uint32_t correct;
+} mu_step_result;
+
+/* Forward and backward over the first `count` examples; gradients are of the mean loss. `dropout` is the stream of masks. */
+MU_API mu_step_result mu_step_gradient(mu_step *step, uint32_t count, mu_random *dropout);
+/* One optimiser step with the gradients there are. */
+MU_API void mu_step_update(mu_step *step, double learning_rate);
+/* Forward only, as for inference: running statistics, no dropout. */
+MU_API mu_step_result mu_step_evaluate(mu_step *step, uint32_t count);
+
+/* ---- weights on disk: safetensors, float32, PyTorch's names and shapes ---- */
+/* `metadata`: pairs key, value, ended by NULL; may be NULL. Written whole or not at all; the same state gives the same bytes. */
+MU_API mu_status mu_model_save(const mu_model *model, const float *state, const char *const *metadata, const char *path, mu_error *err);
+/* Every tensor of the model must be there, with its shape; a tensor that the model does not know is an error. */
+MU_API mu_status mu_model_load(const mu_model *model, const char *path, float *state, mu_error *err);
+/* The same bytes in memory (malloc'ed, the caller's). */
+MU_API mu_status mu_model_encode(const mu_model *model, const float *state, const char *const *metadata, unsigned char **out,
+                                 size_t *size_bytes, mu_error *err);
+MU_API mu_status mu_model_decode(const mu_model *model, const char *name, const unsigned char *data, size_t size_bytes, float *state,
+                                 mu_error *err);
+
+#endif

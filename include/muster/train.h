@@ -1,0 +1,105 @@
+/* Plan, update, and the local trainer: what a device is asked to do, what came back, and the code that does it. The same code trains in the
+ * simulator, on a phone and on a microcontroller; it reads no clock, opens no file and allocates only in mu_trainer_prepare. */
+#ifndef MUSTER_TRAIN_H
+#define MUSTER_TRAIN_H
+
+#include "muster/model.h"
+#include "muster/option.h"
+#include "muster/schedule.h"
+#include "muster/status.h"
+
+#include <stdatomic.h>
+
+/* The `train:` section: local training as every method starts from it. */
+typedef struct mu_train_config {
+    uint32_t    local_epochs;  /* passes over the device's own data in one task */
+    uint32_t    max_steps;     /* stop after this many mini-batches; 0: no limit */
+    uint32_t    batch_size;
+    double      learning_rate; /* of the first round; the schedule scales it */
+    mu_schedule schedule;
+    int         optimizer;     /* a mu_optimizer; its state starts afresh in every task */
+    double      momentum, dampening, weight_decay, beta1, beta2, epsilon;
+    bool        nesterov;
+} mu_train_config;
+
+MU_API const mu_option *mu_train_options(size_t *count); /* rows without the schedule, which is the map `schedule:` in it */
+MU_API mu_status mu_train_config_read(const mu_conf_node *section, mu_train_config *out, mu_error *err);
+MU_API mu_status mu_train_config_write(const mu_train_config *config, mu_conf *conf, mu_conf_node *map, mu_error *err);
+
+/* What a device is to do, as data: it can be printed, priced, saved and sent. */
+typedef struct mu_plan {
+    uint32_t        version; /* of the model it starts from */
+    uint32_t        ordinal; /* how many tasks this device was given before: names its random streams */
+    double          learning_rate;
+    mu_train_config train;
+} mu_plan;
+
+/* What came back. */
+typedef struct mu_update {
+    const float *delta; /* [state_count]: weights after minus weights before; statistics of norms too */
+    size_t       count;
+    uint32_t     num_examples; /* the device's own: the weight of FedAvg */
+    uint32_t     steps;        /* mini-batches really trained */
+    double       train_loss, train_accuracy; /* means over the examples of the last pass, before each step */
+} mu_update;
+
+/* A device's own examples. `read` may be called from any thread. */
+typedef struct mu_examples {
+    const void *self;
+    uint32_t    count;
+    void (*read)(const void *self, const uint32_t *indices, uint32_t count, float *x, int32_t *labels);
+} mu_examples;
+
+/* What a method may look at and change in a training step. */
+typedef struct mu_step_view {
+    const mu_model *model;
+    const mu_plan  *plan;
+    const float    *round_start; /* [count] weights that the task began with */
+    float          *params;      /* [count] trainable weights */
+    float          *gradient;    /* [count]; NULL outside of a step */
+    size_t          count;
+    uint32_t        step;        /* 0-based, within the task */
+} mu_step_view;
+
+/* The question `how`, the device's half. Every member may be NULL. */
+typedef struct mu_how {
+    void (*begin)(void *state, const mu_step_view *view);    /* before the first step */
+    void (*gradient)(void *state, const mu_step_view *view); /* after the backward pass, before the optimiser */
+    void (*end)(void *state, const mu_step_view *view);      /* after the last step, before the delta is taken */
+} mu_how;
+
+/* ---- counting, before anything runs ---- */
+
+/* Mini-batches that the plan trains on a device with that many examples. */
+MU_API uint32_t mu_plan_steps(const mu_plan *plan, uint32_t num_examples);
+/* Examples that pass through the network, all passes together. */
+MU_API uint64_t mu_plan_samples(const mu_plan *plan, uint32_t num_examples);
+/* Multiply-accumulates of the whole task. */
+MU_API uint64_t mu_plan_macs(const mu_model *model, const mu_plan *plan, uint32_t num_examples);
+/* Exact bytes that the trainer takes for it: the step's arena, the order of the examples, the weights it began with. */
+MU_API mu_status mu_plan_peak_memory(const mu_model *model, const mu_plan *plan, uint32_t num_examples, size_t *size_bytes, mu_error *err);
+
+/* ---- the trainer ---- */
+typedef struct mu_trainer mu_trainer;
+
+/* One trainer serves one thread. It owns one block of memory, grown when a plan needs more. */
+MU_API mu_status mu_trainer_create(const mu_model *model, mu_trainer **out, mu_error *err);
+MU_API void      mu_trainer_destroy(mu_trainer *trainer); /* NULL is fine */
+MU_API size_t    mu_trainer_peak_bytes(const mu_trainer *trainer); /* the most it ever held */
+
+/* Carry out a plan: `start` [state_count] borrowed, `delta` [state_count] filled in and pointed to by out->delta. `seed` is the run's,
+ * `device` names the random streams. `stop` (may be NULL) ends the training early with MU_E_INTERRUPTED. A loss that is no longer finite
+ * is not an error here: who merges looks at the update. */
+MU_API mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_examples *examples, const float *start, uint64_t seed,
+                                uint64_t device, const mu_how *how, void *how_state, const atomic_bool *stop, float *delta,
+                                mu_update *out, mu_error *err);
+
+/* Loss and accuracy of `state` on the examples first .. first+count-1 of a source. */
+typedef struct mu_evaluation {
+    double   loss_sum;
+    uint64_t correct, count;
+} mu_evaluation;
+MU_API mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, const float *state,
+                                     mu_evaluation *out, mu_error *err);
+
+#endif

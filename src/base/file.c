@@ -1,0 +1,141 @@
+/* Files: mapping and writing whole. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+mu_status mu_file_map(const char *path, mu_file *out, mu_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return mu_error_set(err, MU_E_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    struct stat info;
+    mu_status status = MU_OK;
+    if (fstat(fd, &info))
+        status = mu_error_set(err, MU_E_IO, "%s: %s", path, strerror(errno));
+    else if (!S_ISREG(info.st_mode))
+        status = mu_error_set(err, MU_E_IO, "%s: not a regular file", path);
+    else if (info.st_size == 0)
+        *out = (mu_file){ .data = (const unsigned char *)"" };
+    else {
+        void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED)
+            status = mu_error_set(err, MU_E_IO, "%s: cannot be mapped: %s", path, strerror(errno));
+        else
+            *out = (mu_file){ .data = data, .size_bytes = (size_t)info.st_size, .mapped = true };
+    }
+    close(fd);
+    return status;
+}
+
+void mu_file_unmap(mu_file *file)
+{
+    if (file->mapped)
+        munmap((void *)(uintptr_t)file->data, file->size_bytes);
+    *file = (mu_file){ 0 };
+}
+
+static bool write_all(int fd, const unsigned char *data, size_t size_bytes)
+{
+    while (size_bytes) {
+        ssize_t written = write(fd, data, size_bytes);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        data += written;
+        size_bytes -= (size_t)written;
+    }
+    return true;
+}
+
+/* A rename is only safe once the folder that holds the name is on the disk too. */
+static bool sync_folder_of(const char *path)
+{
+    char *folder = strdup(path);
+    if (!folder)
+        return false;
+    char *slash = strrchr(folder, '/');
+    if (slash == folder)
+        slash[1] = '\0';
+    else if (slash)
+        *slash = '\0';
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(folder);
+    if (fd < 0)
+        return false;
+    bool good = fsync(fd) == 0;
+    close(fd);
+    return good;
+}
+
+mu_status mu_file_write(const char *path, const void *data, size_t size_bytes, mu_error *err)
+{
+    size_t name_bytes = strlen(path) + sizeof ".tmp";
+    char *temporary = malloc(name_bytes);
+    if (!temporary)
+        return mu_error_set(err, MU_E_MEMORY, "%s: no memory to write it", path);
+    snprintf(temporary, name_bytes, "%s.tmp", path);
+    mu_status status = MU_OK;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    bool good = fd >= 0 && write_all(fd, data, size_bytes) && fsync(fd) == 0;
+    int problem = errno;
+    if (fd >= 0 && close(fd) && good) {
+        good = false;
+        problem = errno;
+    }
+    if (good && (rename(temporary, path) || !sync_folder_of(path))) {
+        good = false;
+        problem = errno;
+    }
+    if (!good) {
+        status = mu_error_set(err, MU_E_IO, "%s: cannot be written: %s", path, strerror(problem));
+        if (fd >= 0)
+            unlink(temporary);
+    }
+    free(temporary);
+    return status;
+}
+
+mu_status mu_folder_make(const char *path, mu_error *err)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return mu_error_set(err, MU_E_MEMORY, "%s: no memory to make the folder", path);
+    mu_status status = MU_OK;
+    for (char *at = copy; !status && *at; ) {
+        at += strspn(at, "/");
+        at += strcspn(at, "/");
+        char kept = *at;
+        *at = '\0';
+        struct stat info;
+        if (mkdir(copy, 0755) && !(errno == EEXIST && stat(copy, &info) == 0 && S_ISDIR(info.st_mode)))
+            status = mu_error_set(err, MU_E_IO, "%s: the folder cannot be made: %s", copy, strerror(errno));
+        *at = kept;
+    }
+    free(copy);
+    return status;
+}
+
+bool mu_file_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+char *mu_path_join(const char *folder, const char *name)
+{
+    if (name[0] == '/' || !folder[0])
+        return strdup(name);
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}

@@ -1,0 +1,35 @@
+/* The bounds of everything that comes from outside. A parser that meets more says MU_E_LIMIT and names the bound. */
+#ifndef MUSTER_BASE_LIMITS_H
+#define MUSTER_BASE_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* configuration */
+#define MU_LIMIT_CONF_BYTES ((size_t)4 << 20)
+#define MU_LIMIT_CONF_NODES 100000u
+#define MU_LIMIT_CONF_DEPTH 32u
+
+/* models */
+#define MU_LIMIT_MODEL_NODES 4096u
+#define MU_LIMIT_MODEL_RANK 4u
+#define MU_LIMIT_MODEL_PARAMETERS ((size_t)1 << 31)
+#define MU_LIMIT_NAME_BYTES 128u
+#define MU_LIMIT_SAFETENSORS_HEADER_BYTES ((size_t)16 << 20)
+#define MU_LIMIT_BATCH 65536u
+
+/* data */
+#define MU_LIMIT_EXAMPLES ((size_t)1 << 31)
+#define MU_LIMIT_EXAMPLE_VALUES ((size_t)1 << 24)
+#define MU_LIMIT_CLASSES 65536u
+#define MU_LIMIT_UNPACKED_BYTES ((size_t)8 << 30)
+#define MU_LIMIT_CSV_COLUMNS 65536u
+#define MU_LIMIT_LINE_BYTES ((size_t)64 << 20)
+
+/* federation */
+#define MU_LIMIT_DEVICES 100000000u
+#define MU_LIMIT_ROUNDS 10000000u
+#define MU_LIMIT_WORKERS 1024u
+#define MU_LIMIT_CLASSES_OF_DEVICES 1024u
+
+#endif
