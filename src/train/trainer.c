@@ -1,0 +1,201 @@
+/* The local trainer: carries out a plan on a device's own examples. */
+#include "muster/train.h"
+
+#include "train/step_config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One block holds what the current plan needs; a plan with the same step configuration finds its step as it left it. */
+struct mu_trainer {
+    const mu_model *model;
+    unsigned char  *block;
+    size_t          block_bytes, peak_bytes;
+    mu_step        *step; /* in the block; NULL: none planned */
+    mu_step_config  step_config;
+    uint32_t       *order; /* in the block, behind the step */
+    uint32_t        order_capacity;
+};
+
+mu_status mu_trainer_create(const mu_model *model, mu_trainer **out, mu_error *err)
+{
+    mu_trainer *trainer = calloc(1, sizeof *trainer);
+    if (!trainer)
+        return mu_error_set(err, MU_E_MEMORY, "no memory for a trainer");
+    trainer->model = model;
+    *out = trainer;
+    return MU_OK;
+}
+
+void mu_trainer_destroy(mu_trainer *trainer)
+{
+    if (!trainer)
+        return;
+    mu_arena_block_free(trainer->block);
+    free(trainer);
+}
+
+size_t mu_trainer_peak_bytes(const mu_trainer *trainer)
+{
+    return trainer->peak_bytes;
+}
+
+static bool same_step(const mu_step_config *a, const mu_step_config *b)
+{
+    return a->batch_size == b->batch_size && a->training == b->training && a->optimizer == b->optimizer && a->momentum == b->momentum &&
+           a->dampening == b->dampening && a->weight_decay == b->weight_decay && a->beta1 == b->beta1 && a->beta2 == b->beta2 &&
+           a->epsilon == b->epsilon && a->nesterov == b->nesterov;
+}
+
+/* Step and order out of one arena: the walk that measures and the walk that hands out are the same. */
+static mu_status walk(mu_trainer *trainer, const mu_step_config *config, uint32_t num_examples, mu_arena *arena, mu_error *err)
+{
+    mu_status status = mu_step_plan(trainer->model, config, arena, &trainer->step, err);
+    if (status)
+        return status;
+    trainer->order = mu_arena_take(arena, num_examples, sizeof *trainer->order);
+    return arena->overflowed ? mu_error_set(err, MU_E_MEMORY, "a training step at batch size %u does not fit", config->batch_size) : MU_OK;
+}
+
+/* Make the block hold a step of this configuration and the order of that many examples. *used_bytes: what they take. */
+static mu_status prepare(mu_trainer *trainer, const mu_step_config *config, uint32_t num_examples, mu_error *err)
+{
+    if (trainer->step && same_step(&trainer->step_config, config) && num_examples <= trainer->order_capacity)
+        return MU_OK;
+    mu_arena arena = mu_arena_measuring();
+    mu_status status = walk(trainer, config, num_examples, &arena, err);
+    trainer->step = NULL;
+    if (status)
+        return status;
+    if (arena.used_bytes > trainer->block_bytes) {
+        mu_arena_block_free(trainer->block);
+        trainer->block_bytes = 0;
+        trainer->block = mu_arena_block(arena.used_bytes);
+        if (!trainer->block)
+            return mu_error_set(err, MU_E_MEMORY, "no memory for a training step of %zu bytes", arena.used_bytes);
+        trainer->block_bytes = arena.used_bytes;
+    }
+    arena = mu_arena_over(trainer->block, trainer->block_bytes);
+    status = walk(trainer, config, num_examples, &arena, err);
+    if (status) {
+        trainer->step = NULL;
+        return status;
+    }
+    trainer->step_config = *config;
+    trainer->order_capacity = num_examples;
+    return MU_OK;
+}
+
+/* The most a task has held: step, order, and the weights it began with. Counted as mu_plan_peak_memory does, from what was handed out. */
+static void note_peak(mu_trainer *trainer, uint32_t num_examples)
+{
+    const unsigned char *order_end = (const unsigned char *)(trainer->order + num_examples);
+    size_t used = (size_t)(order_end - trainer->block), a = MU_ARENA_ALIGNMENT_BYTES;
+    used = (used + a - 1) / a * a + (mu_model_state_count(trainer->model) * sizeof(float) + a - 1) / a * a;
+    if (used > trainer->peak_bytes)
+        trainer->peak_bytes = used;
+}
+
+static bool is_stopped(const atomic_bool *stop)
+{
+    return stop && atomic_load_explicit(stop, memory_order_relaxed);
+}
+
+static void take_delta(const mu_trainer *trainer, const float *start, float *delta)
+{
+    const float *state = mu_step_state(trainer->step);
+    size_t count = mu_model_state_count(trainer->model);
+    for (size_t i = 0; i < count; i++)
+        delta[i] = state[i] - start[i];
+}
+
+mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_examples *examples, const float *start, uint64_t seed,
+                         uint64_t device, const mu_how *how, void *how_state, const atomic_bool *stop, float *delta, mu_update *out,
+                         mu_error *err)
+{
+    uint32_t n = examples->count, batch_size = plan->train.batch_size;
+    if (n == 0)
+        return mu_error_set(err, MU_E_RANGE, "device %llu has no examples to train on", (unsigned long long)device);
+    mu_step_config config = mu_plan_step_config(plan);
+    mu_status status = prepare(trainer, &config, n, err);
+    if (status)
+        return status;
+    note_peak(trainer, n);
+
+    mu_step *step = trainer->step;
+    memcpy(mu_step_state(step), start, mu_model_state_count(trainer->model) * sizeof(float));
+    mu_step_reset(step);
+    mu_random shuffle = mu_random_stream(seed, MU_RANDOM_BATCH, plan->ordinal, device);
+    mu_random dropout = mu_random_stream(seed, MU_RANDOM_DROPOUT, plan->ordinal, device);
+    mu_step_view view = {
+        .model = trainer->model, .plan = plan, .round_start = start,
+        .params = mu_step_state(step), .count = mu_model_param_count(trainer->model),
+    };
+    if (how && how->begin)
+        how->begin(how_state, &view);
+
+    for (uint32_t i = 0; i < n; i++)
+        trainer->order[i] = i;
+    uint32_t steps = mu_plan_steps(plan, n);
+    uint32_t position = n; /* in this pass; n: begin the next one */
+    double loss_sum = 0.0;
+    uint32_t correct = 0, seen = 0;
+    for (view.step = 0; view.step < steps; view.step++) {
+        if (is_stopped(stop))
+            return mu_error_set(err, MU_E_INTERRUPTED, "training stopped after %u of %u steps", view.step, steps);
+        if (position == n) {
+            mu_random_shuffle(&shuffle, trainer->order, n);
+            position = 0;
+            loss_sum = 0.0;
+            correct = seen = 0;
+        }
+        uint32_t count = n - position < batch_size ? n - position : batch_size;
+        examples->read(examples->self, trainer->order + position, count, mu_step_input(step), mu_step_labels(step));
+        mu_step_result result = mu_step_gradient(step, count, &dropout);
+        if (how && how->gradient) {
+            view.gradient = mu_step_gradients(step);
+            how->gradient(how_state, &view);
+        }
+        mu_step_update(step, plan->learning_rate);
+        loss_sum += result.loss_sum;
+        correct += result.correct;
+        seen += count;
+        position += count;
+    }
+    view.gradient = NULL;
+    if (how && how->end)
+        how->end(how_state, &view);
+
+    take_delta(trainer, start, delta);
+    *out = (mu_update){
+        .delta = delta, .count = mu_model_state_count(trainer->model), .num_examples = n, .steps = steps,
+        .train_loss = seen ? loss_sum / seen : NAN, .train_accuracy = seen ? (double)correct / seen : NAN,
+    };
+    return MU_OK;
+}
+
+mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, const float *state,
+                              mu_evaluation *out, mu_error *err)
+{
+    enum { BATCH = 50 };
+    mu_step_config config = mu_step_config_default();
+    config.training = false;
+    config.batch_size = BATCH;
+    mu_status status = prepare(trainer, &config, BATCH, err);
+    if (status)
+        return status;
+    mu_step *step = trainer->step;
+    memcpy(mu_step_state(step), state, mu_model_state_count(trainer->model) * sizeof(float));
+    *out = (mu_evaluation){ .count = count };
+    for (uint32_t done = 0; done < count; done += BATCH) {
+        uint32_t batch = count - done < BATCH ? count - done : BATCH;
+        for (uint32_t i = 0; i < batch; i++)
+            trainer->order[i] = first + done + i;
+        examples->read(examples->self, trainer->order, batch, mu_step_input(step), mu_step_labels(step));
+        mu_step_result result = mu_step_evaluate(step, batch);
+        out->loss_sum += result.loss_sum;
+        out->correct += result.correct;
+    }
+    return MU_OK;
+}
