@@ -22,7 +22,7 @@ MU_API const char *mu_question_name(mu_question question);
 
 /* What is known of a device, common property of all methods. */
 typedef struct mu_history {
-    uint32_t   tasks_sent, tasks_done, tasks_lost, tasks_late; /* late: the update came, but nobody waited any more */
+    uint32_t   tasks_sent, tasks_done, tasks_lost, tasks_late; /* late: still at work when nobody waited any more */
     uint32_t   last_version;  /* that it trained on */
     float      last_loss;     /* its own training loss then; NAN before */
     mu_time_us last_duration; /* of its last finished task; 0 before */
@@ -62,6 +62,7 @@ MU_API bool mu_control_is_ready(mu_control *control, uint32_t device);
 /* The next moment after now at which a device that is not ready could be; MU_TIME_NEVER: none ever. */
 MU_API mu_time_us mu_control_next_ready(mu_control *control);
 MU_API uint32_t   mu_control_tasks_open(const mu_control *control);
+MU_API uint64_t   mu_control_tasks_sent(const mu_control *control); /* since the run began */
 MU_API float     *mu_control_vector(mu_control *control, const void *state, uint32_t index); /* one of the method's server vectors */
 
 /* doing; only `when` may */

@@ -1,0 +1,17 @@
+# muster_embed(OUT FILE...): a C file with the text of each FILE, as { name without ending, text } rows of mu_embedded.
+# Bytes are written as numbers: no length limit of string literals, nothing to escape.
+function(muster_embed out variable type)
+  set(rows "")
+  set(arrays "")
+  foreach(path IN LISTS ARGN)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${path})
+    get_filename_component(name ${path} NAME_WE)
+    string(MAKE_C_IDENTIFIER ${name} identifier)
+    file(READ ${path} hex HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    string(APPEND arrays "static const char text_${identifier}[] = { ${bytes} 0 };\n")
+    string(APPEND rows "    { \"${name}\", text_${identifier} },\n")
+  endforeach()
+  file(WRITE ${out}.new "${arrays}\nstatic const ${type} ${variable}[] = {\n${rows}};\n")
+  file(COPY_FILE ${out}.new ${out} ONLY_IF_DIFFERENT)
+endfunction()

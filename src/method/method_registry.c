@@ -1,0 +1,41 @@
+/* Every method there is. */
+#include "method/method_registry.h"
+
+#include <string.h>
+
+static const mu_method *const methods[] = {
+    &mu_method_fedavg,
+};
+
+static const char *const question_names[] = {
+    [MU_WHO] = "who", [MU_WHAT] = "what", [MU_HOW] = "how", [MU_WIRE] = "wire", [MU_WHEN] = "when", [MU_MERGE] = "merge",
+};
+_Static_assert(MU_COUNT(question_names) == MU_QUESTION_COUNT, "every question has its name");
+
+const char *mu_question_name(mu_question question)
+{
+    return question_names[question];
+}
+
+const mu_method *const *mu_methods(size_t *count)
+{
+    *count = MU_COUNT(methods);
+    return methods;
+}
+
+const mu_method *mu_method_named(const char *name)
+{
+    for (size_t i = 0; i < MU_COUNT(methods); i++)
+        if (strcmp(methods[i]->name, name) == 0)
+            return methods[i];
+    return NULL;
+}
+
+bool mu_method_answers(const mu_method *method, mu_question question)
+{
+    const void *const answers[] = {
+        [MU_WHO] = method->who, [MU_WHAT] = method->what, [MU_HOW] = method->how,
+        [MU_WIRE] = method->wire, [MU_WHEN] = method->when, [MU_MERGE] = method->merge,
+    };
+    return answers[question] != NULL;
+}
