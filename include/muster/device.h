@@ -4,6 +4,7 @@
 
 #include "muster/conf.h"
 #include "muster/model.h"
+#include "muster/option.h"
 #include "muster/status.h"
 
 /* Virtual time: microseconds since the run began. Integer, so that it adds up the same everywhere. */
@@ -25,15 +26,26 @@ typedef struct mu_profile {
 } mu_profile;
 
 MU_API const mu_profile *mu_profiles(size_t *count); /* the built-in catalogue */
+/* One of it by name; MU_E_CONFIG, naming the nearest, when there is none. */
+MU_API mu_status mu_profile_find(const char *name, const mu_profile **out, mu_error *err);
+MU_API const mu_option *mu_profile_options(size_t *count); /* what a class of one's own may say */
+
+/* Fleets that have a name: the `fleet:` section that each stands for. */
+typedef struct mu_named_fleet {
+    const char *name, *help, *section;
+} mu_named_fleet;
+MU_API const mu_named_fleet *mu_named_fleets(size_t *count);
 
 /* All devices of a federation. Immutable once made; a few bytes a device. */
 typedef struct mu_fleet mu_fleet;
 
-/* From the `fleet:` section: {mix: {phone-high: 0.2, phone-low: 0.8}, speed_spread: ...}, {csv: devices.csv, ...}, own `classes:`,
- * `availability:`. docs/fleet.md lists the keys. */
+/* From the `fleet:` section: a fleet's or a class's name, {mix: {phone-high: 0.2, phone-low: 0.8}, speed_spread: ...}, {csv: devices.csv, ...}, own `classes:`,
+ * `availability:`. docs/fleet.md lists the keys. NULL: all phone-mid, always on. */
 MU_API mu_status mu_fleet_create(const mu_conf_node *section, uint32_t devices, uint64_t seed, mu_fleet **out, mu_error *err);
 MU_API void      mu_fleet_destroy(mu_fleet *fleet); /* NULL is fine */
 MU_API mu_status mu_fleet_resolve(const mu_fleet *fleet, mu_conf *conf, mu_conf_node *map, mu_error *err);
+MU_API const mu_option *mu_fleet_options(size_t *count);        /* rows of the section; mix, classes and availability are maps */
+MU_API const mu_option *mu_availability_options(size_t *count); /* rows of `availability:` with a trace */
 
 MU_API uint32_t   mu_fleet_device_count(const mu_fleet *fleet);
 MU_API uint32_t   mu_fleet_class_count(const mu_fleet *fleet);

@@ -31,7 +31,11 @@ MU_API const mu_federation_config *mu_experiment_config(const mu_experiment *exp
 /* Everything, defaults included, as YAML (malloc'ed, the caller's): loading it again repeats the run. NULL: no memory. */
 MU_API char *mu_experiment_resolved(const mu_experiment *experiment);
 
-/* Recipes that were built in: recipes/NAME.yaml. */
+/* Option rows at the top of an experiment, and of its `evaluate:` section. */
+MU_API const mu_option *mu_experiment_options(size_t *count);
+MU_API const mu_option *mu_evaluate_options(size_t *count);
+
+/* Recipes that were built in: recipes/NAME.yaml. The key `about:` in each says in a line what it is. */
 typedef struct mu_recipe { const char *name, *text; } mu_recipe;
 MU_API const mu_recipe *mu_recipes(size_t *count);
 

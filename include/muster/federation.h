@@ -66,7 +66,11 @@ typedef struct mu_round_report {
 } mu_round_report;
 
 typedef enum mu_happening {
-    MU_HAPPENED_SENT, MU_HAPPENED_MERGED, MU_HAPPENED_LATE, MU_HAPPENED_LOST, MU_HAPPENED_CANCELLED, MU_HAPPENED_REFUSED
+    MU_HAPPENED_SENT,
+    MU_HAPPENED_MERGED,
+    MU_HAPPENED_LOST,      /* the device went away in the middle */
+    MU_HAPPENED_CANCELLED, /* still at work when the round was over; counted as late */
+    MU_HAPPENED_REFUSED,   /* the update was not sound */
 } mu_happening;
 MU_API const char *mu_happening_name(mu_happening happening); /* "sent", "merged", ... */
 
@@ -99,6 +103,8 @@ typedef struct mu_totals {
     double     best_accuracy, final_accuracy, final_loss;
     double     tier_accuracy[MU_TIERS_MAX];
     uint64_t   peak_memory_bytes; /* the most that one device's training was planned to take */
+    uint32_t   devices_without_memory; /* for the plan that they would get at the start: they are not asked */
+    uint32_t   devices_without_examples;
 } mu_totals;
 
 typedef struct mu_federation_config {

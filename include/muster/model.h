@@ -32,6 +32,8 @@ typedef struct mu_tensor {
     mu_layout   layout;
     size_t      offset, count; /* in floats, in the state vector */
     bool        trainable;
+    mu_shape    flattened; /* the image that a flatten before this layer made into its inputs: PyTorch numbers those channel by
+                            * channel, here they go pixel by pixel. All zero: there was none, or both orders are the same. */
 } mu_tensor;
 
 /* ---- making a model ---- */

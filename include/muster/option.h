@@ -42,6 +42,9 @@ typedef struct mu_option {
 MU_API mu_status mu_options_read(const mu_option *rows, size_t row_count, const mu_conf_node *map, const char *const *also,
                                  const char *where, void *config, mu_error *err);
 
+/* Fill in one row's member from its value, wherever that stands. */
+MU_API mu_status mu_option_read(const mu_option *row, const mu_conf_node *value, const char *where, void *config, mu_error *err);
+
 /* The value as the user would write it, into `text`. For reports, resolved configurations and --help. */
 MU_API void mu_option_format(const mu_option *row, const void *config, char *text, size_t capacity_bytes);
 

@@ -166,7 +166,7 @@ static mu_status read_node(reader *r, const yaml_event_t *event, uint32_t depth,
     if (depth > MU_LIMIT_CONF_DEPTH)
         return read_error(r, mark, MU_E_LIMIT, "nested deeper than 32 levels");
     if (r->conf->node_count >= MU_LIMIT_CONF_NODES)
-        return read_error(r, mark, MU_E_LIMIT, "more than 100,000 values");
+        return read_error(r, mark, MU_E_LIMIT, "more than 20,000 values");
     mu_conf_kind kind = MU_CONF_SCALAR;
     switch (event->type) {
     case YAML_SCALAR_EVENT: break;

@@ -139,3 +139,17 @@ char *mu_path_join(const char *folder, const char *name)
         snprintf(path, size, "%s/%s", folder, name);
     return path;
 }
+
+char *mu_path_beside(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    if (name[0] == '/' || !slash)
+        return strdup(name);
+    size_t folder = (size_t)(slash - path) + 1, size = folder + strlen(name) + 1;
+    char *joined = malloc(size);
+    if (joined) {
+        memcpy(joined, path, folder);
+        memcpy(joined + folder, name, strlen(name) + 1);
+    }
+    return joined;
+}

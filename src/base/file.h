@@ -25,4 +25,7 @@ bool mu_file_exists(const char *path);
 /* "a/b" from "a" and "b", malloc'ed; NULL when there is no memory. An absolute `name` is taken as it is. */
 char *mu_path_join(const char *folder, const char *name);
 
+/* `name` in the folder that the file `path` lies in, malloc'ed; NULL when there is no memory. For what a configuration names. */
+char *mu_path_beside(const char *path, const char *name);
+
 #endif

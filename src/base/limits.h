@@ -7,7 +7,7 @@
 
 /* configuration */
 #define MU_LIMIT_CONF_BYTES ((size_t)4 << 20)
-#define MU_LIMIT_CONF_NODES 100000u
+#define MU_LIMIT_CONF_NODES 20000u
 #define MU_LIMIT_CONF_DEPTH 32u
 
 /* models */
@@ -16,11 +16,13 @@
 #define MU_LIMIT_MODEL_PARAMETERS ((size_t)1 << 31)
 #define MU_LIMIT_NAME_BYTES 128u
 #define MU_LIMIT_SAFETENSORS_HEADER_BYTES ((size_t)16 << 20)
+#define MU_LIMIT_SAFETENSORS_RANK 8u
 #define MU_LIMIT_BATCH 65536u
 
 /* data */
 #define MU_LIMIT_EXAMPLES ((size_t)1 << 31)
 #define MU_LIMIT_EXAMPLE_VALUES ((size_t)1 << 24)
+#define MU_LIMIT_ARRAY_VALUES ((size_t)1 << 36)
 #define MU_LIMIT_CLASSES 65536u
 #define MU_LIMIT_UNPACKED_BYTES ((size_t)8 << 30)
 #define MU_LIMIT_CSV_COLUMNS 65536u
@@ -31,5 +33,11 @@
 #define MU_LIMIT_ROUNDS 10000000u
 #define MU_LIMIT_WORKERS 1024u
 #define MU_LIMIT_CLASSES_OF_DEVICES 1024u
+#define MU_LIMIT_TRACE_SECONDS 4000000000u /* more than a century */
+#define MU_LIMIT_TRACE_INTERVALS ((size_t)1 << 30)
+
+/* results read back */
+#define MU_LIMIT_SUMMARY_BYTES ((size_t)1 << 20)
+#define MU_LIMIT_FIGURE_BYTES ((size_t)64 << 20)
 
 #endif

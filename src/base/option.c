@@ -202,7 +202,7 @@ static mu_status read_scalar(const mu_option *row, const char *text, const mu_co
     return MU_OK;
 }
 
-static mu_status read_row(const mu_option *row, const mu_conf_node *node, const char *where, void *config, mu_error *err)
+mu_status mu_option_read(const mu_option *row, const mu_conf_node *node, const char *where, void *config, mu_error *err)
 {
     const char *text = mu_conf_text(node);
     if (text)
@@ -245,7 +245,7 @@ mu_status mu_options_read(const mu_option *rows, size_t row_count, const mu_conf
     for (size_t i = 0; i < row_count && !status; i++) {
         const mu_conf_node *node = mu_conf_get(map, rows[i].name);
         if (node)
-            status = read_row(&rows[i], node, where, config, err);
+            status = mu_option_read(&rows[i], node, where, config, err);
         else if (rows[i].fallback)
             status = read_scalar(&rows[i], rows[i].fallback, NULL, where, config, err);
         else
@@ -312,6 +312,9 @@ mu_status mu_options_write(const mu_option *rows, size_t row_count, const void *
                 format_real(list->values[n], number, sizeof number);
                 status = mu_conf_append(conf, node, number, err);
             }
+        } else if (rows[i].kind == MU_OPTION_TEXT) { /* of any length */
+            const char *value = *(const char *const *)((const char *)config + rows[i].offset);
+            status = mu_conf_put(conf, map, rows[i].name, value ? value : "", err);
         } else {
             char text[4096];
             mu_option_format(&rows[i], config, text, sizeof text);

@@ -1,0 +1,299 @@
+/* The federation: created, run and looked at; and how one version of the model becomes the next. */
+#include "fl/federation_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- versions ---- */
+
+const float *mu_version_state(const mu_version *version) { return version->state; }
+void mu_version_retain(mu_version *version) { version->references++; }
+
+void mu_version_release(mu_version *version)
+{
+    if (version && --version->references == 0)
+        free(version);
+}
+
+static mu_version *version_create(size_t state_count)
+{
+    mu_version *version = malloc(sizeof *version + state_count * sizeof(float));
+    if (version)
+        version->references = 1;
+    return version;
+}
+
+/* ---- creating ---- */
+
+static mu_status keep_methods(mu_control *control, mu_error *err)
+{
+    for (int q = 0; q < MU_QUESTION_COUNT; q++) {
+        mu_answer answer = control->config.answers[q];
+        bool known = false;
+        for (uint32_t i = 0; i < control->kept_count; i++)
+            known |= control->kept[i].state == answer.state;
+        if (known)
+            continue;
+        mu_kept *kept = &control->kept[control->kept_count++];
+        *kept = (mu_kept){ .method = answer.method, .state = answer.state };
+        if (!answer.method->server_vectors)
+            continue;
+        kept->vectors = calloc(answer.method->server_vectors * control->state_count, sizeof(float));
+        if (!kept->vectors)
+            return mu_error_set(err, MU_E_MEMORY, "no memory for what method '%s' keeps", answer.method->name);
+    }
+    return MU_OK;
+}
+
+static void round_begin(mu_control *control)
+{
+    control->round = (mu_round_report){ .rounds = control->config.rounds, .tier_count = mu_fleet_tier_count(control->config.fleet) };
+    control->round_examples = control->round_loss = control->round_accuracy = control->round_staleness = 0.0;
+}
+
+static mu_status check_config(const mu_federation_config *config, mu_error *err)
+{
+    uint32_t devices = mu_data_device_count(config->data);
+    if (mu_fleet_device_count(config->fleet) != devices)
+        return mu_error_set(err, MU_E_SHAPE, "the fleet has %u devices and the data lie on %u", mu_fleet_device_count(config->fleet),
+                            devices);
+    if (mu_fleet_tier_count(config->fleet) > MU_TIERS_MAX)
+        return mu_error_set(err, MU_E_LIMIT, "the fleet has %u tiers, at most %d can be reported", mu_fleet_tier_count(config->fleet),
+                            MU_TIERS_MAX);
+    return MU_OK;
+}
+
+mu_status mu_federation_create(const mu_federation_config *config, const mu_carrier *carrier, const mu_observer *observer,
+                               mu_federation **out, mu_error *err)
+{
+    mu_status status = check_config(config, err);
+    if (status)
+        return status;
+    mu_federation *federation = calloc(1, sizeof *federation);
+    if (!federation)
+        return mu_error_set(err, MU_E_MEMORY, "no memory for the federation");
+    mu_control *control = &federation->control;
+    control->config = *config;
+    control->carrier = *carrier;
+    if (observer)
+        control->observer = *observer;
+    control->state_count = mu_model_state_count(config->model);
+    control->device_count = mu_data_device_count(config->data);
+    mu_cost one = mu_model_cost(config->model, 1);
+    control->macs_per_example = one.macs_forward + one.macs_backward;
+    control->first_free = UINT32_MAX;
+    control->totals.best_accuracy = control->totals.final_accuracy = control->totals.final_loss = NAN;
+    control->version = version_create(control->state_count);
+    control->history = calloc(control->device_count, sizeof *control->history);
+    control->busy = calloc(control->device_count, sizeof *control->busy);
+    if (!control->version || !control->history || !control->busy)
+        status = mu_error_set(err, MU_E_MEMORY, "no memory for %u devices and a model of %zu parameters", control->device_count,
+                              control->state_count);
+    if (!status)
+        status = keep_methods(control, err);
+    if (status) {
+        mu_federation_destroy(federation);
+        return status;
+    }
+    for (uint32_t i = 0; i < control->device_count; i++)
+        control->history[i].last_loss = NAN;
+    for (int i = 0; i < MU_TIERS_MAX; i++)
+        control->totals.tier_accuracy[i] = NAN;
+    if (config->start)
+        memcpy(control->version->state, config->start, control->state_count * sizeof(float));
+    else
+        mu_model_init(config->model, config->seed, control->version->state);
+    round_begin(control);
+    *out = federation;
+    return MU_OK;
+}
+
+void mu_federation_destroy(mu_federation *federation)
+{
+    if (!federation)
+        return;
+    mu_control *control = &federation->control;
+    for (uint32_t i = 0; i < control->kept_count; i++)
+        free(control->kept[i].vectors);
+    mu_version_release(control->version);
+    free(control->slots);
+    free(control->busy);
+    free(control->history);
+    free(federation);
+}
+
+/* ---- from one version to the next ---- */
+
+static bool evaluation_due(const mu_control *control)
+{
+    uint32_t every = control->config.evaluate_every_rounds;
+    return control->version_number == control->config.rounds || (every && control->version_number % every == 0);
+}
+
+static double accuracy_of(const mu_evaluation *evaluation)
+{
+    return evaluation->count ? (double)evaluation->correct / (double)evaluation->count : NAN;
+}
+
+static mu_status evaluate(mu_control *control, mu_error *err)
+{
+    mu_round_report *round = &control->round;
+    mu_evaluation test, tiers[MU_TIERS_MAX] = { { 0 } };
+    uint32_t tier_examples = control->config.tier_examples;
+    mu_status status = control->carrier.evaluate(control->carrier.self, control->version->state, tier_examples, &test,
+                                                 tier_examples ? tiers : NULL, err);
+    if (status)
+        return status;
+    round->evaluated = true;
+    round->accuracy = accuracy_of(&test);
+    round->loss = test.count ? test.loss_sum / (double)test.count : NAN;
+    for (uint32_t i = 0; i < round->tier_count; i++)
+        control->totals.tier_accuracy[i] = round->tier_accuracy[i] = accuracy_of(&tiers[i]);
+    mu_totals *totals = &control->totals;
+    totals->final_accuracy = round->accuracy;
+    totals->final_loss = round->loss;
+    if (!(totals->best_accuracy >= round->accuracy))
+        totals->best_accuracy = round->accuracy;
+    return MU_OK;
+}
+
+/* Evaluate, tell, and save what the next round starts from. */
+static mu_status close_round(mu_control *control, mu_error *err)
+{
+    mu_round_report *round = &control->round;
+    round->round = control->version_number;
+    round->time = control->totals.time = control->now;
+    control->totals.rounds = control->version_number;
+    round->train_loss = control->round_examples > 0 ? control->round_loss / control->round_examples : NAN;
+    round->train_accuracy = control->round_examples > 0 ? control->round_accuracy / control->round_examples : NAN;
+    round->mean_staleness = round->merged ? control->round_staleness / round->merged : 0.0;
+    round->loss = round->accuracy = NAN;
+    for (uint32_t i = 0; i < MU_TIERS_MAX; i++)
+        round->tier_accuracy[i] = NAN;
+    mu_status status = MU_OK;
+    if (evaluation_due(control))
+        status = evaluate(control, err);
+    if (!status && control->observer.round)
+        status = control->observer.round(control->observer.self, round, err);
+    round_begin(control);
+    if (!status && control->config.checkpoint_path)
+        status = mu_checkpoint_save(control, err);
+    return status;
+}
+
+mu_status mu_control_commit(mu_control *control, mu_error *err)
+{
+    /* Tasks in flight keep the version that they started from; with none, it is changed in place. */
+    if (control->version->references > 1) {
+        mu_version *next = version_create(control->state_count);
+        if (!next)
+            return mu_error_set(err, MU_E_MEMORY, "no memory for another version of the model");
+        memcpy(next->state, control->version->state, control->state_count * sizeof(float));
+        mu_version_release(control->version);
+        control->version = next;
+    }
+    mu_answer merge = control->config.answers[MU_MERGE];
+    mu_status status = merge.method->merge->finish(control, merge.state, control->version->state, err);
+    if (status)
+        return status;
+    control->version_number++;
+    return close_round(control, err);
+}
+
+/* ---- running ---- */
+
+static bool is_finished(const mu_control *control)
+{
+    return control->version_number >= control->config.rounds;
+}
+
+/* Who will never be asked, and why: said once, so that a run with nobody in it explains itself. */
+static mu_status count_those_left_out(mu_control *control, mu_error *err)
+{
+    for (uint32_t device = 0; device < control->device_count; device++) {
+        mu_task task;
+        mu_status status = mu_tasks_price(control, device, &task, err);
+        if (status)
+            return status;
+        if (mu_data_num_examples(control->config.data, device) == 0)
+            control->totals.devices_without_examples++;
+        else if (!task.price.fits)
+            control->totals.devices_without_memory++;
+    }
+    return MU_OK;
+}
+
+static mu_status begin(mu_control *control, mu_error *err)
+{
+    if (control->config.resume) {
+        mu_status status = mu_checkpoint_load(control, err);
+        if (status || is_finished(control))
+            return status;
+    } else {
+        mu_status status = count_those_left_out(control, err);
+        if (!status)
+            status = close_round(control, err);
+        if (status)
+            return status;
+    }
+    mu_answer when = control->config.answers[MU_WHEN];
+    return is_finished(control) ? MU_OK : when.method->when->started(control, when.state, err);
+}
+
+mu_status mu_federation_run(mu_federation *federation, mu_error *err)
+{
+    mu_control *control = &federation->control;
+    mu_status status = begin(control, err);
+    while (!status && !is_finished(control)) {
+        if (control->observer.stop && control->observer.stop(control->observer.self))
+            return mu_error_set(err, MU_E_INTERRUPTED, "stopped after round %u of %u", control->version_number, control->config.rounds);
+        mu_event event = { 0 };
+        status = control->carrier.next(control->carrier.self, &event, err);
+        if (status)
+            break;
+        MU_ASSERT(event.at >= control->now);
+        control->now = event.at;
+        status = mu_tasks_handle(control, &event, err);
+    }
+    return status;
+}
+
+/* ---- looking ---- */
+
+const mu_totals *mu_federation_totals(const mu_federation *federation) { return &federation->control.totals; }
+const float *mu_federation_state(const mu_federation *federation) { return federation->control.version->state; }
+
+const mu_history *mu_federation_history(const mu_federation *federation, uint32_t device)
+{
+    return &federation->control.history[device];
+}
+
+mu_time_us mu_control_now(const mu_control *control) { return control->now; }
+uint64_t mu_control_seed(const mu_control *control) { return control->config.seed; }
+uint32_t mu_control_version(const mu_control *control) { return control->version_number; }
+uint32_t mu_control_total_rounds(const mu_control *control) { return control->config.rounds; }
+uint32_t mu_control_device_count(const mu_control *control) { return control->device_count; }
+const mu_model *mu_control_model(const mu_control *control) { return control->config.model; }
+const mu_fleet *mu_control_fleet(const mu_control *control) { return control->config.fleet; }
+const mu_history *mu_control_history(const mu_control *control, uint32_t device) { return &control->history[device]; }
+const float *mu_control_state(const mu_control *control) { return control->version->state; }
+uint32_t mu_control_tasks_open(const mu_control *control) { return control->tasks_open; }
+uint64_t mu_control_tasks_sent(const mu_control *control) { return control->tasks_sent; }
+uint32_t mu_control_folded(const mu_control *control) { return control->round.merged; }
+
+uint32_t mu_control_num_examples(const mu_control *control, uint32_t device)
+{
+    return mu_data_num_examples(control->config.data, device);
+}
+
+float *mu_control_vector(mu_control *control, const void *state, uint32_t index)
+{
+    for (uint32_t i = 0; i < control->kept_count; i++)
+        if (control->kept[i].state == state) {
+            MU_ASSERT(index < control->kept[i].method->server_vectors);
+            return control->kept[i].vectors + index * control->state_count;
+        }
+    MU_ASSERT(!"a vector of a method that answers nothing");
+    return NULL;
+}

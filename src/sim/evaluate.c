@@ -1,0 +1,150 @@
+/* The server's look at a model, spread over the workers: the test set, and some of the devices' own examples for each tier.
+ * Pieces have a fixed size and are added in their order, so the sums do not depend on who computed them. */
+#include "sim/simulator.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE = 500, EXAMPLES_OF_ONE_DEVICE = 20 };
+
+/* A tier's sample: example number i is example `index[i]` of device `device[i]`. Drawn once, the same in every evaluation. */
+struct mu_tier_examples {
+    const mu_data *data;
+    uint32_t      *device, *index, count;
+};
+
+typedef struct piece {
+    mu_job        job; /* first: the pool hands it back */
+    mu_simulator *simulator;
+    const float  *state;
+    mu_examples   examples;
+    uint32_t      first, count, tier; /* tier UINT32_MAX: the test set */
+    mu_evaluation result;
+    mu_status     status;
+    mu_error      error;
+} piece;
+
+static void read_test(const void *self, const uint32_t *indices, uint32_t count, float *x, int32_t *labels)
+{
+    /* pieces ask for neighbours */
+    mu_data_read_test(self, indices[0], count, x, labels);
+}
+
+static void read_tier(const void *self, const uint32_t *indices, uint32_t count, float *x, int32_t *labels)
+{
+    const mu_tier_examples *tier = self;
+    mu_shape shape = mu_data_shape(tier->data);
+    size_t values = (size_t)shape.height * shape.width * shape.channels;
+    for (uint32_t i = 0; i < count; i++)
+        mu_data_read(tier->data, tier->device[indices[i]], &tier->index[indices[i]], 1, x + i * values, labels + i);
+}
+
+/* Devices of each tier in random order, a few examples of each, until there are `wanted`. */
+static mu_status draw_tiers(mu_simulator *sim, uint32_t wanted, mu_error *err)
+{
+    uint32_t tier_count = mu_fleet_tier_count(sim->fleet), devices = mu_fleet_device_count(sim->fleet), full = 0;
+    sim->tiers = calloc(tier_count, sizeof *sim->tiers);
+    uint32_t *order = malloc(devices * sizeof *order);
+    bool good = sim->tiers && order;
+    for (uint32_t t = 0; t < tier_count && good; t++) {
+        mu_tier_examples *tier = &sim->tiers[t];
+        tier->data = sim->data;
+        tier->device = malloc(wanted * sizeof *tier->device);
+        tier->index = malloc(wanted * sizeof *tier->index);
+        good = tier->device && tier->index;
+    }
+    if (!good) {
+        free(order);
+        return mu_error_set(err, MU_E_MEMORY, "no memory to evaluate %u examples a tier", wanted);
+    }
+    for (uint32_t i = 0; i < devices; i++)
+        order[i] = i;
+    mu_random random = mu_random_stream(sim->seed, MU_RANDOM_FLEET, 1, 0);
+    mu_random_shuffle(&random, order, devices);
+    for (uint32_t i = 0; i < devices && full < tier_count; i++) {
+        mu_tier_examples *tier = &sim->tiers[mu_fleet_tier_of(sim->fleet, order[i])];
+        uint32_t own = mu_data_num_examples(sim->data, order[i]), before = tier->count;
+        for (uint32_t k = 0; k < own && k < EXAMPLES_OF_ONE_DEVICE && tier->count < wanted; k++) {
+            tier->device[tier->count] = order[i];
+            tier->index[tier->count++] = k;
+        }
+        full += before < wanted && tier->count == wanted;
+    }
+    free(order);
+    return MU_OK;
+}
+
+void mu_simulator_release_tiers(mu_simulator *sim)
+{
+    for (uint32_t t = 0; sim->tiers && t < mu_fleet_tier_count(sim->fleet); t++) {
+        free(sim->tiers[t].device);
+        free(sim->tiers[t].index);
+    }
+    free(sim->tiers);
+}
+
+static void evaluate_piece(mu_job *job, uint32_t worker)
+{
+    piece *p = (piece *)job;
+    p->status = mu_trainer_evaluate(p->simulator->evaluators[worker], &p->examples, p->first, p->count, p->state, &p->result, &p->error);
+}
+
+static size_t cut(mu_simulator *sim, const float *state, mu_examples examples, uint32_t tier, piece *pieces, size_t used)
+{
+    for (uint32_t first = 0; first < examples.count; first += PIECE, used++)
+        if (pieces)
+            pieces[used] = (piece){
+                .job = { .run = evaluate_piece }, .simulator = sim, .state = state, .examples = examples, .first = first, .tier = tier,
+                .count = examples.count - first < PIECE ? examples.count - first : PIECE,
+            };
+    return used;
+}
+
+/* All pieces, the test set's first; with `pieces` NULL only their number. */
+static size_t cut_all(mu_simulator *sim, const float *state, bool with_tiers, piece *pieces)
+{
+    mu_examples test = { .self = sim->data, .count = mu_data_test_count(sim->data), .read = read_test };
+    size_t used = cut(sim, state, test, UINT32_MAX, pieces, 0);
+    for (uint32_t t = 0; with_tiers && t < mu_fleet_tier_count(sim->fleet); t++) {
+        mu_examples own = { .self = &sim->tiers[t], .count = sim->tiers[t].count, .read = read_tier };
+        used = cut(sim, state, own, t, pieces, used);
+    }
+    return used;
+}
+
+static void add(mu_evaluation *sum, const mu_evaluation *more)
+{
+    sum->loss_sum += more->loss_sum;
+    sum->correct += more->correct;
+    sum->count += more->count;
+}
+
+mu_status mu_simulator_evaluate(void *self, const float *state, uint32_t tier_examples, mu_evaluation *test, mu_evaluation *tiers,
+                                mu_error *err)
+{
+    mu_simulator *sim = self;
+    mu_status status = MU_OK;
+    if (tiers && !sim->tiers)
+        status = draw_tiers(sim, tier_examples, err);
+    if (status)
+        return status;
+    size_t count = cut_all(sim, state, tiers != NULL, NULL);
+    piece *pieces = calloc(count ? count : 1, sizeof *pieces);
+    if (!pieces)
+        return mu_error_set(err, MU_E_MEMORY, "no memory to evaluate in %zu pieces", count);
+    cut_all(sim, state, tiers != NULL, pieces);
+    for (size_t i = 0; i < count; i++)
+        mu_pool_submit(sim->pool, &pieces[i].job);
+    *test = (mu_evaluation){ 0 };
+    for (size_t i = 0; i < count; i++) {
+        mu_pool_wait(sim->pool, &pieces[i].job);
+        if (pieces[i].status && !status) {
+            status = pieces[i].status;
+            if (err)
+                *err = pieces[i].error;
+        }
+        add(pieces[i].tier == UINT32_MAX ? test : &tiers[pieces[i].tier], &pieces[i].result);
+    }
+    free(pieces);
+    return status;
+}

@@ -1,0 +1,151 @@
+/* The simulator: the same bytes for any number of workers, devices that go away, memory as planned, and resuming. */
+#include "fl/experiment_support.h"
+#include "muster/federation.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define SMALL                                                                                      \
+    "seed: 5\nrounds: 3\nmodel: lenet5\n"                                                          \
+    "data: {name: writers, devices: 12, examples_per_device: 30, test_examples: 200}\n"            \
+    "fleet: {mix: {workstation: 0.5, phone-low: 0.5}}\ntrain: {batch_size: 10, learning_rate: 0.1}\n" \
+    "evaluate: {tier_examples: 60}\n"
+
+typedef struct outcome {
+    float    *state;
+    size_t    count;
+    mu_totals totals;
+    double    accuracy_of_round[16];
+    uint32_t  rounds, stop_after;
+    size_t    peak_bytes;
+    mu_status status;
+    mu_error  err;
+} outcome;
+
+static mu_status note_round(void *self, const mu_round_report *report, mu_error *err)
+{
+    (void)err;
+    outcome *o = self;
+    o->accuracy_of_round[o->rounds++ % 16] = report->accuracy;
+    return MU_OK;
+}
+
+static bool note_stop(void *self)
+{
+    outcome *o = self;
+    return o->stop_after && o->rounds > o->stop_after;
+}
+
+static outcome simulate(const char *yaml, uint32_t workers, const char *checkpoint_path, bool resume, uint32_t stop_after)
+{
+    outcome o = { .stop_after = stop_after };
+    mu_experiment *experiment = experiment_from(yaml);
+    mu_simulate_config config = { .workers = workers, .checkpoint_path = checkpoint_path, .resume = resume };
+    mu_observer observer = { .self = &o, .round = note_round, .stop = note_stop };
+    mu_simulation *simulation = NULL;
+    if (mu_simulation_create(experiment, &config, &observer, &simulation, &o.err))
+        fail_msg("%s", o.err.message);
+    o.status = mu_simulation_run(simulation, &o.err);
+    mu_federation *federation = mu_simulation_federation(simulation);
+    o.count = mu_model_state_count(mu_experiment_model(experiment));
+    o.state = malloc(o.count * sizeof(float));
+    memcpy(o.state, mu_federation_state(federation), o.count * sizeof(float));
+    o.totals = *mu_federation_totals(federation);
+    o.peak_bytes = mu_simulation_peak_memory_bytes(simulation);
+    mu_simulation_destroy(simulation);
+    mu_experiment_destroy(experiment);
+    return o;
+}
+
+static void same_bytes_for_any_number_of_workers(void **unused)
+{
+    (void)unused;
+    const char *yaml = SMALL "when: {cohort: 5, over_selection: 1.5}\n";
+    outcome one = simulate(yaml, 1, NULL, false, 0);
+    assert_int_equal(one.status, MU_OK);
+    for (uint32_t workers = 2; workers <= 5; workers += 3) {
+        outcome more = simulate(yaml, workers, NULL, false, 0);
+        assert_memory_equal(one.state, more.state, one.count * sizeof(float));
+        assert_memory_equal(&one.totals, &more.totals, sizeof one.totals);
+        assert_memory_equal(one.accuracy_of_round, more.accuracy_of_round, sizeof one.accuracy_of_round);
+        free(more.state);
+    }
+    free(one.state);
+}
+
+static void another_seed_is_another_run(void **unused)
+{
+    (void)unused;
+    outcome a = simulate(SMALL, 2, NULL, false, 0);
+    char other[2048];
+    snprintf(other, sizeof other, "%s", SMALL);
+    *strchr(other, '5') = '6';
+    outcome b = simulate(other, 2, NULL, false, 0);
+    assert_memory_not_equal(a.state, b.state, a.count * sizeof(float));
+    free(a.state);
+    free(b.state);
+}
+
+static void planned_memory_is_measured_memory(void **unused)
+{
+    (void)unused;
+    outcome o = simulate(SMALL, 2, NULL, false, 0);
+    assert_true(o.peak_bytes > 0);
+    assert_int_equal(o.peak_bytes, o.totals.peak_memory_bytes);
+    free(o.state);
+}
+
+static void resumed_ends_with_the_same_bytes(void **unused)
+{
+    (void)unused;
+    char path[] = "/tmp/muster-checkpoint-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    outcome whole = simulate(SMALL, 2, NULL, false, 0);
+    outcome first = simulate(SMALL, 2, path, false, 1);
+    assert_int_equal(first.status, MU_E_INTERRUPTED);
+    outcome second = simulate(SMALL, 1, path, true, 0);
+    assert_int_equal(second.status, MU_OK);
+    assert_memory_equal(whole.state, second.state, whole.count * sizeof(float));
+    assert_memory_equal(&whole.totals, &second.totals, sizeof whole.totals);
+    free(whole.state);
+    free(first.state);
+    free(second.state);
+    unlink(path);
+}
+
+static void it_learns(void **unused)
+{
+    (void)unused;
+    outcome o = simulate(SMALL "when: {cohort: 12}\n", 2, NULL, false, 0);
+    assert_true(o.accuracy_of_round[3] > o.accuracy_of_round[0] + 0.1);
+    free(o.state);
+}
+
+/* A microcontroller cannot hold the model: with only such devices there is nobody to ask, and the reason is said. */
+static void nobody_who_can_take_part(void **unused)
+{
+    (void)unused;
+    outcome o = simulate("rounds: 2\nmodel: fedavg-cnn\ndata: {name: writers, devices: 4, examples_per_device: 10, test_examples: 50}\n"
+                         "fleet: {mix: {cortex-m4: 1}}\n", 2, NULL, false, 0);
+    assert_int_equal(o.status, MU_E_STATE);
+    assert_non_null(strstr(o.err.message, "no device"));
+    free(o.state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_bytes_for_any_number_of_workers),
+        cmocka_unit_test(another_seed_is_another_run),
+        cmocka_unit_test(planned_memory_is_measured_memory),
+        cmocka_unit_test(resumed_ends_with_the_same_bytes),
+        cmocka_unit_test(it_learns),
+        cmocka_unit_test(nobody_who_can_take_part),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
