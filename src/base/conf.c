@@ -127,6 +127,23 @@ static mu_status next_event(reader *r, yaml_event_t *event)
 
 static mu_status read_node(reader *r, const yaml_event_t *event, uint32_t depth, mu_conf_node **out);
 
+/* A tag or an anchor would be accepted and not used. */
+static mu_status refuse_extras(reader *r, const yaml_event_t *event)
+{
+    const yaml_char_t *anchor = NULL, *tag = NULL;
+    switch (event->type) {
+    case YAML_SCALAR_EVENT: anchor = event->data.scalar.anchor, tag = event->data.scalar.tag; break;
+    case YAML_MAPPING_START_EVENT: anchor = event->data.mapping_start.anchor, tag = event->data.mapping_start.tag; break;
+    case YAML_SEQUENCE_START_EVENT: anchor = event->data.sequence_start.anchor, tag = event->data.sequence_start.tag; break;
+    default: break;
+    }
+    if (anchor)
+        return read_error(r, event->start_mark, MU_E_CONFIG, "anchors (&name) are not read here: write the value out where it is used");
+    if (tag)
+        return read_error(r, event->start_mark, MU_E_CONFIG, "tags (!name) are not read here");
+    return MU_OK;
+}
+
 static mu_status read_children(reader *r, mu_conf_node *parent, uint32_t depth)
 {
     for (;;) {
@@ -140,6 +157,10 @@ static mu_status read_children(reader *r, mu_conf_node *parent, uint32_t depth)
         if (!end && parent->kind == MU_CONF_MAP) {
             if (event.type != YAML_SCALAR_EVENT)
                 status = read_error(r, event.start_mark, MU_E_PARSE, "a key must be a plain word");
+            else if ((status = refuse_extras(r, &event)))
+                ;
+            else if (memchr(event.data.scalar.value, 0, event.data.scalar.length))
+                status = read_error(r, event.start_mark, MU_E_PARSE, "a zero byte inside of a name");
             else if (!(key = take_text(r->conf, (const char *)event.data.scalar.value, event.data.scalar.length)))
                 status = no_memory(r->err);
             else if (find_key(parent, key) != SIZE_MAX)
@@ -175,6 +196,9 @@ static mu_status read_node(reader *r, const yaml_event_t *event, uint32_t depth,
     case YAML_ALIAS_EVENT: return read_error(r, mark, MU_E_CONFIG, "aliases (*name) are not read here: write the value out");
     default: return read_error(r, mark, MU_E_PARSE, "expected a value, a list or a map");
     }
+    mu_status status = refuse_extras(r, event);
+    if (status)
+        return status;
     mu_conf_node *node = new_node(r->conf, kind, r->file, r->forced_line ? 0 : (uint32_t)mark.line + 1, (uint32_t)mark.column + 1);
     if (!node)
         return no_memory(r->err);
@@ -189,9 +213,9 @@ static mu_status read_node(reader *r, const yaml_event_t *event, uint32_t depth,
     return node->text ? MU_OK : no_memory(r->err);
 }
 
-/* One document of `text`; *out stays NULL when it is empty. */
-static mu_status read_document(mu_conf *conf, const char *file, bool is_file, const char *text, size_t size_bytes, mu_conf_node **out,
-                               mu_error *err)
+/* One document of `text`, `depth` levels below the top; *out stays NULL when it is empty. */
+static mu_status read_document(mu_conf *conf, const char *file, bool is_file, uint32_t depth, const char *text, size_t size_bytes,
+                               mu_conf_node **out, mu_error *err)
 {
     *out = NULL;
     if (size_bytes > MU_LIMIT_CONF_BYTES)
@@ -216,7 +240,7 @@ static mu_status read_document(mu_conf *conf, const char *file, bool is_file, co
             seen = true;
             break;
         case YAML_STREAM_END_EVENT: done = true; break;
-        default: status = read_node(&r, &event, 0, out); break;
+        default: status = read_node(&r, &event, depth, out); break;
         }
         yaml_event_delete(&event);
     }
@@ -234,8 +258,9 @@ mu_status mu_conf_parse(const char *name, const char *text, size_t size_bytes, m
     if (!file)
         status = no_memory(err);
     if (!status)
-        status = read_document(conf, file, true, text, size_bytes, &conf->root, err);
-    bool empty = !conf->root || (conf->root->kind == MU_CONF_SCALAR && !*conf->root->text && !conf->root->quoted);
+        status = read_document(conf, file, true, 0, text, size_bytes, &conf->root, err);
+    /* after a failure the root may be half made */
+    bool empty = status || !conf->root || (conf->root->kind == MU_CONF_SCALAR && !*conf->root->text && !conf->root->quoted);
     if (!status && empty && !(conf->root = new_node(conf, MU_CONF_MAP, file, 1, 1)))
         status = no_memory(err);
     if (!status && conf->root->kind != MU_CONF_MAP)
@@ -274,7 +299,7 @@ void mu_conf_destroy(mu_conf *conf)
 /* ---- looking ---- */
 
 mu_conf_node *mu_conf_root(mu_conf *conf) { return conf->root; }
-mu_conf_kind mu_conf_kind_of(const mu_conf_node *node) { return node->kind; }
+mu_conf_kind mu_conf_kind_of(const mu_conf_node *node) { return node ? node->kind : MU_CONF_SCALAR; }
 const char *mu_conf_text(const mu_conf_node *node) { return node && node->kind == MU_CONF_SCALAR ? node->text : NULL; }
 bool mu_conf_is_quoted(const mu_conf_node *node) { return node && node->quoted; }
 size_t mu_conf_count(const mu_conf_node *node) { return node ? node->count : 0; }
@@ -302,7 +327,7 @@ const mu_conf_node *mu_conf_get(const mu_conf_node *map, const char *key)
 
 mu_status mu_conf_error(mu_error *err, mu_status status, const mu_conf_node *node, const char *format, ...)
 {
-    char sentence[sizeof err->message];
+    char sentence[sizeof err->message + 1]; /* one more, so that what is cut here is marked as cut below */
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(sentence, sizeof sentence, format, arguments);
@@ -344,6 +369,36 @@ mu_status mu_conf_check_keys(const mu_conf_node *map, const char *const *names, 
 
 /* ---- changing ---- */
 
+/* Bytes of the UTF-8 character at `text`; 0: there is none. Shortest forms only, no surrogates, as YAML wants it. */
+static size_t utf8_length(const unsigned char *text)
+{
+    static const struct { unsigned char mask, lead; uint32_t smallest; } forms[] = {
+        { 0x80, 0x00, 0 }, { 0xE0, 0xC0, 0x80 }, { 0xF0, 0xE0, 0x800 }, { 0xF8, 0xF0, 0x10000 },
+    };
+    for (size_t more = 0; more < 4; more++) {
+        if ((text[0] & forms[more].mask) != forms[more].lead)
+            continue;
+        uint32_t value = text[0] & (unsigned char)~forms[more].mask;
+        for (size_t i = 1; i <= more; i++) {
+            if ((text[i] & 0xC0u) != 0x80u)
+                return 0;
+            value = value << 6 | (text[i] & 0x3Fu);
+        }
+        return value >= forms[more].smallest && value <= 0x10FFFF && (value < 0xD800 || value > 0xDFFF) ? more + 1 : 0;
+    }
+    return 0;
+}
+
+/* What does not come through the YAML parser has to be text too, or it could not be written. */
+static mu_status check_text(const char *text, mu_error *err)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    for (size_t length; *at; at += length)
+        if (!(length = utf8_length(at)))
+            return mu_error_set(err, MU_E_PARSE, "byte %zu of '%.80s' is not UTF-8", (size_t)(at - (const unsigned char *)text) + 1, text);
+    return MU_OK;
+}
+
 static mu_status put_node(mu_conf *conf, mu_conf_node *map, const char *key, mu_conf_node *child, mu_error *err)
 {
     size_t i = find_key(map, key);
@@ -360,6 +415,9 @@ mu_status mu_conf_set(mu_conf *conf, const char *assignment, mu_error *err)
     const char *equals = strchr(assignment, '=');
     if (!equals || equals == assignment)
         return mu_error_set(err, MU_E_CONFIG, "--set %s: expected key=value, as in --set rounds=50", assignment);
+    mu_status status = check_text(assignment, err);
+    if (status)
+        return status;
     size_t label_bytes = strlen(assignment) + sizeof "--set ";
     char *label = take(conf, label_bytes);
     char *path = take_text(conf, assignment, (size_t)(equals - assignment));
@@ -368,7 +426,10 @@ mu_status mu_conf_set(mu_conf *conf, const char *assignment, mu_error *err)
     snprintf(label, label_bytes, "--set %s", assignment);
     mu_conf_node *map = conf->root;
     char *rest = path;
+    uint32_t depth = 1; /* of the value */
     for (char *dot; (dot = strchr(rest, '.')); rest = dot + 1) {
+        if (++depth > MU_LIMIT_CONF_DEPTH)
+            return mu_error_set(err, MU_E_LIMIT, "%s: nested deeper than %u levels", label, MU_LIMIT_CONF_DEPTH);
         *dot = '\0';
         if (!*rest)
             return mu_error_set(err, MU_E_CONFIG, "%s: an empty name between two dots", label);
@@ -384,7 +445,7 @@ mu_status mu_conf_set(mu_conf *conf, const char *assignment, mu_error *err)
     if (!*rest)
         return mu_error_set(err, MU_E_CONFIG, "%s: a name is missing before '='", label);
     mu_conf_node *value = NULL;
-    mu_status status = read_document(conf, label, false, equals + 1, strlen(equals + 1), &value, err);
+    status = read_document(conf, label, false, depth, equals + 1, strlen(equals + 1), &value, err);
     if (status)
         return status;
     if (!value) {
@@ -395,12 +456,24 @@ mu_status mu_conf_set(mu_conf *conf, const char *assignment, mu_error *err)
     return put_node(conf, map, rest, value, err);
 }
 
-mu_status mu_conf_put(mu_conf *conf, mu_conf_node *map, const char *key, const char *text, mu_error *err)
+/* A scalar that stands where `parent` does. */
+static mu_status new_scalar(mu_conf *conf, const mu_conf_node *parent, const char *text, mu_conf_node **out, mu_error *err)
 {
-    mu_conf_node *node = new_node(conf, MU_CONF_SCALAR, map->file, map->line, map->column);
+    mu_status status = check_text(text, err);
+    if (status)
+        return status;
+    mu_conf_node *node = new_node(conf, MU_CONF_SCALAR, parent->file, parent->line, parent->column);
     if (!node || !(node->text = take_text(conf, text, strlen(text))))
         return no_memory(err);
-    return put_node(conf, map, key, node, err);
+    *out = node;
+    return MU_OK;
+}
+
+mu_status mu_conf_put(mu_conf *conf, mu_conf_node *map, const char *key, const char *text, mu_error *err)
+{
+    mu_conf_node *node = NULL;
+    mu_status status = new_scalar(conf, map, text, &node, err);
+    return status ? status : put_node(conf, map, key, node, err);
 }
 
 static mu_conf_node *make_child(mu_conf *conf, mu_conf_node *map, const char *key, mu_conf_kind kind)
@@ -424,10 +497,9 @@ mu_conf_node *mu_conf_make_list(mu_conf *conf, mu_conf_node *map, const char *ke
 
 mu_status mu_conf_append(mu_conf *conf, mu_conf_node *list, const char *text, mu_error *err)
 {
-    mu_conf_node *node = new_node(conf, MU_CONF_SCALAR, list->file, list->line, list->column);
-    if (!node || !(node->text = take_text(conf, text, strlen(text))) || !add_child(conf, list, NULL, node))
-        return no_memory(err);
-    return MU_OK;
+    mu_conf_node *node = NULL;
+    mu_status status = new_scalar(conf, list, text, &node, err);
+    return status || add_child(conf, list, NULL, node) ? status : no_memory(err);
 }
 
 static mu_conf_node *copy_node(mu_conf *conf, const mu_conf_node *from)

@@ -177,7 +177,7 @@ mu_status mu_csv_next(mu_csv *csv, bool *more, mu_error *err)
 
 mu_status mu_csv_error(const mu_csv *csv, size_t index, mu_error *err, mu_status status, const char *format, ...)
 {
-    char sentence[sizeof err->message];
+    char sentence[sizeof err->message + 1]; /* one more, so that what is cut here is marked as cut below */
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(sentence, sizeof sentence, format, arguments);

@@ -12,7 +12,7 @@
 
 mu_status mu_file_map(const char *path, mu_file *out, mu_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* nobody may be writing into a pipe of that name */
     if (fd < 0)
         return mu_error_set(err, MU_E_IO, "%s: cannot be opened: %s", path, strerror(errno));
     struct stat info;

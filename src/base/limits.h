@@ -26,6 +26,8 @@
 #define MU_LIMIT_CLASSES 65536u
 #define MU_LIMIT_UNPACKED_BYTES ((size_t)8 << 30)
 #define MU_LIMIT_CSV_COLUMNS 65536u
+#define MU_LIMIT_SYMBOLS 256u
+#define MU_LIMIT_JSON_BYTES ((size_t)1 << 30)
 #define MU_LIMIT_LINE_BYTES ((size_t)64 << 20)
 
 /* federation */

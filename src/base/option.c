@@ -78,7 +78,7 @@ static bool parse_real(const char *text, double *out)
 static bool parse_bytes(const char *text, double *out)
 {
     char *end;
-    if (!*text || strspn(text, "0123456789.") == 0)
+    if (strspn(text, "0123456789.") == 0 || strchr(text, 'x') || strchr(text, 'X'))
         return false;
     double number = strtod(text, &end);
     end += strspn(end, " ");

@@ -37,7 +37,7 @@ static void mark_cut(char *message, size_t capacity_bytes)
     memcpy(message + end, "...", 4);
 }
 
-static void write_sentence(char *message, size_t capacity_bytes, const char *format, va_list arguments)
+static MU_PRINTF(3, 0) void write_sentence(char *message, size_t capacity_bytes, const char *format, va_list arguments)
 {
     int length = vsnprintf(message, capacity_bytes, format, arguments);
     if (length < 0)
