@@ -1,0 +1,179 @@
+/* The kernels behind one narrow table. All of Muster's arithmetic on tensors goes through it.
+ *
+ * There is a plain-C reference of each, which is the oracle of the tests and what a microcontroller runs, and faster variants
+ * of some, compiled from one source for several processors. A table is complete: what a variant does not have, it takes
+ * from the one below. The choice is made once, by what the processor can do, or by MUSTER_KERNELS=plain|avx2|avx512|neon.
+ *
+ * EVERY VARIANT GIVES THE SAME BITS AS THE REFERENCE. So the order of summation is part of each kernel's meaning:
+ *   - each output element has one accumulator that starts at +0 and takes its products one after the other by fused
+ *     multiply-add, in the order stated below; vectors run across outputs; blocking may store and reload the accumulator;
+ *   - what lies in the padding is skipped, not multiplied by zero;
+ *   - a NaN is a NaN everywhere, but its sign and payload are the processor's;
+ *   - a reduction along a contiguous axis uses MU_LANES accumulators, element i going to lane i % MU_LANES; then lanes are
+ *     added pairwise: l += 8, l += 4, l += 2, l += 1.
+ *
+ * Layouts: images are NHWC; `*_stride` is the distance in floats from one pixel (or row) to the next and may exceed the number of
+ * channels, so that a width can be padded or be a view into something wider. What lies between is neither read nor written.
+ * Convolution weights are [kernel_h][kernel_w][in_channels / groups][out_channels], dense weights [inputs][outputs].
+ *
+ * Kernels do not fail and do not allocate: shapes are checked when the plan is made, scratch comes in as `work`
+ * (mu_*_work_floats floats, aligned to 64 bytes). `accumulate` adds to what is in the output, else it is overwritten:
+ * out = old + result, the result being complete before it is added. Nothing is written that is read by the same call, except
+ * where an entry allows it. Counts may be zero where they are `rows`, `count` or `batch`, nowhere else.
+ *
+ * fma(a, b, c) is the fused a * b + c. ReLU is x < 0 ? 0 : x: NaN and -0 pass, so that a model that has diverged is seen to have. */
+#ifndef MUSTER_TENSOR_KERNELS_H
+#define MUSTER_TENSOR_KERNELS_H
+
+#include "muster/status.h"
+
+#define MU_LANES 16
+
+typedef struct mu_conv {
+    uint32_t batch, in_height, in_width, in_channels, out_height, out_width, out_channels;
+    uint32_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, groups; /* groups == in_channels: depthwise */
+    size_t   in_stride, out_stride; /* floats from pixel to pixel */
+} mu_conv;
+
+/* c[i][j] = sum over k, ascending, of a[i][k] * b[k][j]; transposed means that the array holds the element [k][i] or [j][k]. */
+typedef struct mu_gemm {
+    uint32_t rows, columns, depth;
+    bool     a_transposed, b_transposed;
+    size_t   a_stride, b_stride, c_stride; /* floats from one row of the array, as it lies in memory, to the next */
+} mu_gemm;
+
+typedef struct mu_pool2d {
+    uint32_t batch, in_height, in_width, channels, out_height, out_width;
+    uint32_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+    size_t   in_stride, out_stride;
+} mu_pool2d;
+
+/* What an element becomes; slopes are computed from the output alone. */
+typedef enum mu_activation {
+    MU_ACTIVATION_NONE,
+    MU_ACTIVATION_RELU,
+    MU_ACTIVATION_LEAKY_RELU, /* slope 0.01 below zero */
+    MU_ACTIVATION_RELU6,
+    MU_ACTIVATION_SIGMOID,
+    MU_ACTIVATION_TANH,
+    MU_ACTIVATION_COUNT
+} mu_activation;
+
+/* A matrix view of `rows` pixels by `channels`. */
+typedef struct mu_rows {
+    size_t   rows;
+    uint32_t channels;
+    size_t   stride;
+} mu_rows;
+
+typedef struct mu_sgd {
+    float learning_rate, momentum, weight_decay, dampening;
+    bool  nesterov;
+    bool  first_step; /* momentum starts as the gradient itself, as in PyTorch */
+} mu_sgd;
+
+typedef struct mu_adam {
+    double learning_rate, beta1, beta2, epsilon, weight_decay; /* double: 1 - beta2 in float would be off by 1e-5 */
+    bool   decoupled;                                          /* AdamW */
+    double correction1, correction2;                           /* 1 - beta^t */
+} mu_adam;
+
+typedef struct mu_kernel_table {
+    const char *name; /* "plain", "avx2", "avx512", "neon" */
+
+    /* ---- convolution. Groups divide both numbers of channels. Products in the order (kernel row, kernel column, input
+     * channel); then `bias` (may be NULL) is added, then ReLU where `relu`. ---- */
+    size_t (*conv_work_floats)(const mu_conv *conv); /* enough for each of the three */
+    void (*conv_forward)(const mu_conv *conv, const float *x, const float *w, const float *bias, bool relu, float *y, float *work);
+    /* dx: for each input element, over (kernel row, kernel column) ascending and output channel ascending. */
+    void (*conv_grad_input)(const mu_conv *conv, const float *dy, const float *w, float *dx, bool accumulate, float *work);
+    /* dw: for each weight, over (image, output row, output column) ascending. Overwrites. */
+    void (*conv_grad_weight)(const mu_conv *conv, const float *x, const float *dy, float *dw, float *work);
+
+    /* ---- matrix product; then bias by column, then ReLU ---- */
+    size_t (*gemm_work_floats)(const mu_gemm *gemm);
+    void (*gemm)(const mu_gemm *gemm, const float *a, const float *b, const float *bias, bool relu, float *c, bool accumulate,
+                 float *work);
+
+    /* sums[channel] = sum over rows, ascending (the gradient of a bias) */
+    void (*sum_rows)(mu_rows rows, const float *x, float *sums);
+
+    /* ---- pooling. Every window holds a pixel (padding < kernel). Max takes the first largest (row-major), or the last NaN if there
+     * is one, and never the padding; average adds the taps inside of the image (row-major, from +0) and divides by their
+     * number. Backward adds, for each input from +0, what the windows that hold it give, in their order (output row, column): dy, or
+     * dy / taps. Global pooling is a kernel as large as the image. ---- */
+    /* winner: tap index, [batch][out_height][out_width][channels] without gaps; kernel_h * kernel_w <= 256 */
+    void (*max_pool_forward)(const mu_pool2d *pool, const float *x, float *y, uint8_t *winner);
+    void (*max_pool_backward)(const mu_pool2d *pool, const float *dy, const uint8_t *winner, float *dx, bool accumulate);
+    void (*average_pool_forward)(const mu_pool2d *pool, const float *x, float *y);
+    void (*average_pool_backward)(const mu_pool2d *pool, const float *dy, float *dx, bool accumulate);
+
+    /* ---- norms. All sums over rows are in double, ascending.
+     * Batch norm: mean = sum(x) / rows, kept as float; var = sum((x - mean)^2) / rows by fma; inv_std = 1 / sqrt(var + eps), kept as
+     * float. y = fma(x - mean, inv_std * scale, shift). running = fma(momentum, now, (1 - momentum) * running) with the mean and the
+     * unbiased variance, sum / (rows - 1); 0 for one row. y may be x. ---- */
+    void (*batch_norm_forward)(mu_rows x_rows, const float *x, const float *scale, const float *shift, float epsilon, float momentum,
+                               float *running_mean, float *running_var, float *saved_mean, float *saved_inv_std,
+                               size_t y_stride, float *y);
+    void (*batch_norm_infer)(mu_rows x_rows, const float *x, const float *scale, const float *shift, float epsilon,
+                             const float *running_mean, const float *running_var, size_t y_stride, float *y);
+    /* dshift = sum(dy); dscale = sum(dy * (x - mean)) * inv_std; with normal = (x - mean) * inv_std and both sums / rows kept as float:
+     * dx = fma(normal, -dscale / rows, dy - dshift / rows) * (inv_std * scale). work: 2 * channels floats. dx may be dy. */
+    void (*batch_norm_backward)(mu_rows x_rows, const float *x, const float *scale, const float *saved_mean,
+                                const float *saved_inv_std, size_t dy_stride, const float *dy, float *dscale, float *dshift,
+                                size_t dx_stride, float *dx, bool accumulate, float *work);
+    /* Group norm: per image and group of channels, over its pixels: each channel's sum over the pixels, then these sums channel
+     * by channel. saved_*: [batch][groups]; y as above; y may be x. `image_rows` is one image, the next follows. */
+    void (*group_norm_forward)(uint32_t batch, mu_rows image_rows, uint32_t groups, const float *x, const float *scale,
+                               const float *shift, float epsilon, float *saved_mean, float *saved_inv_std, size_t y_stride, float *y);
+    /* dscale and dshift: each image's sum, rounded to float, images added in order. With scale inside the sums over a group:
+     * dx = fma(normal, -mean(scale * dy * normal), fma(scale, dy, -mean(scale * dy))) * inv_std. dx may be dy. */
+    void (*group_norm_backward)(uint32_t batch, mu_rows image_rows, uint32_t groups, const float *x, const float *scale,
+                                const float *saved_mean, const float *saved_inv_std, size_t dy_stride, const float *dy,
+                                float *dscale, float *dshift, size_t dx_stride, float *dx, bool accumulate);
+
+    /* ---- elementwise ---- */
+    void (*activation_forward)(mu_activation kind, mu_rows rows, const float *x, size_t y_stride, float *y); /* y may be x */
+    /* dx = slope(y) of dy; dx may be dy when not accumulating. ReLU: y <= 0 ? 0 : dy; ReLU6 also 0 from 6 on;
+     * leaky: y > 0 ? dy : dy * 0.01; sigmoid: dy * (1 - y) * y; tanh: dy * (1 - y * y). */
+    void (*activation_backward)(mu_activation kind, mu_rows rows, const float *y, size_t dy_stride, const float *dy, size_t dx_stride,
+                                float *dx, bool accumulate);
+    /* y = a + b; y may be a or b */
+    void (*add)(mu_rows rows, const float *a, size_t b_stride, const float *b, size_t y_stride, float *y);
+    void (*copy)(mu_rows rows, const float *x, size_t y_stride, float *y, bool accumulate); /* y = x or y += x */
+    void (*multiply)(size_t count, const float *a, const float *b, float *y, bool accumulate); /* dropout by its mask; y may be a */
+
+    /* ---- loss: mean softmax cross-entropy over `rows`. losses[row] is each row's own; dlogits (may be NULL) is
+     * (softmax - onehot) * gradient_scale. correct[row] = 1 when the first largest logit is the label's. top = largest logit,
+     * e = mu_expf(logit - top), sum = by MU_LANES lanes, softmax = e * (1 / sum), loss = mu_logf(sum) - (logit[label] - top).
+     * 0 <= label < classes. ---- */
+    void (*softmax_cross_entropy)(size_t rows, uint32_t classes, size_t stride, const float *logits, const int32_t *labels,
+                                  float gradient_scale, float *dlogits, float *losses, uint8_t *correct);
+
+    /* ---- optimisers, elementwise, PyTorch's formulas.
+     * SGD: step = fma(weight_decay, p, g); v = fma(1 - dampening, step, momentum * v), at the first step v = step;
+     *      with Nesterov step = fma(momentum, v, step), else step = v; p = fma(-learning_rate, step, p).
+     * Adam: AdamW first p *= 1 - learning_rate * weight_decay, else g = fma(weight_decay, p, g);
+     *      m = fma(1 - beta1, g, beta1 * m); v = fma((1 - beta2) * g, g, beta2 * v);
+     *      p = fma(-learning_rate / correction1, m / (sqrt(v) / sqrt(correction2) + epsilon), p); scalars are computed in double. ---- */
+    void (*sgd)(const mu_sgd *sgd, size_t count, const float *gradient, float *velocity, float *params); /* velocity NULL: momentum 0 */
+    void (*adam)(const mu_adam *adam, size_t count, const float *gradient, float *first, float *second, float *params);
+
+    /* ---- flat vectors (merging) ---- */
+    void (*axpy)(size_t count, float alpha, const float *x, float *y);                    /* y = fma(alpha, x, y) */
+    void (*mean_step)(size_t count, float share, const float *x, float *mean);            /* mean = fma(share, x - mean, mean) */
+    double (*squared_norm)(size_t count, const float *x);                                 /* MU_LANES lanes, in double */
+    bool (*all_finite)(size_t count, const float *x);
+} mu_kernel_table;
+
+/* The reference; always there. */
+const mu_kernel_table *mu_kernels_plain(void);
+/* By name, or NULL when this build or this processor does not have it. */
+const mu_kernel_table *mu_kernels_named(const char *name);
+/* The fastest that this processor runs, or what MUSTER_KERNELS asks for; chosen at the first call. A name that is not there is
+ * reported by mu_kernels_check and "plain" is used. Thread-safe. */
+const mu_kernel_table *mu_kernels(void);
+/* For the program's start: does MUSTER_KERNELS name a table that is there? */
+mu_status mu_kernels_check(mu_error *err);
+
+#endif
