@@ -38,7 +38,7 @@ typedef struct mu_tensor {
 
 /* ---- making a model ---- */
 
-/* A built-in one by name; NULL `names` ends mu_model_names(). `norm`: "batch", "group" or NULL for the model's own. */
+/* A built-in one by name. `norm`: "batch", "group" or NULL for the model's own. */
 typedef struct mu_model_builtin {
     const char *name, *help, *source;
 } mu_model_builtin;
@@ -94,6 +94,7 @@ typedef struct mu_step_config {
     mu_optimizer optimizer;
     double       momentum, dampening, weight_decay, beta1, beta2, epsilon;
     bool         nesterov;
+    bool         plain_kernels; /* the reference kernels, which need the least scratch, in place of this processor's fastest */
 } mu_step_config;
 MU_API mu_step_config mu_step_config_default(void); /* SGD, batch 32, training */
 
@@ -105,7 +106,7 @@ MU_API mu_status mu_step_plan(const mu_model *model, const mu_step_config *confi
 
 MU_API float   *mu_step_state(mu_step *step);     /* [state_count]: the caller fills in the weights */
 MU_API float   *mu_step_gradients(mu_step *step); /* [param_count]; NULL when not training */
-MU_API float   *mu_step_input(mu_step *step);     /* [batch][h][w][c]: the caller fills in the batch */
+MU_API float   *mu_step_input(mu_step *step);     /* [batch][h][w][c]: the caller fills in the batch; only evaluating uses it up */
 MU_API int32_t *mu_step_labels(mu_step *step);    /* [batch] */
 MU_API const float *mu_step_logits(const mu_step *step); /* [batch][classes], after a forward */
 
@@ -117,7 +118,8 @@ typedef struct mu_step_result {
     uint32_t correct;
 } mu_step_result;
 
-/* Forward and backward over the first `count` examples; gradients are of the mean loss. `dropout` is the stream of masks. */
+/* Forward and backward over the first `count` examples; gradients are of the mean loss. `dropout` is the stream of masks;
+ * NULL is fine for a model without dropout. */
 MU_API mu_step_result mu_step_gradient(mu_step *step, uint32_t count, mu_random *dropout);
 /* One optimiser step with the gradients there are. */
 MU_API void mu_step_update(mu_step *step, double learning_rate);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* After so many updates in a row that hold a NaN or an infinity nothing good is to be expected. */
-#define REFUSED_IN_A_ROW_MAX 50
+/* After so many unsound updates in a row, or one from every device, nothing good is to be expected. */
+#define REFUSED_IN_A_ROW_MAX 50u
 
 static const char *const happening_names[] = {
     [MU_HAPPENED_SENT] = "sent",           [MU_HAPPENED_MERGED] = "merged",   [MU_HAPPENED_LOST] = "lost",
@@ -44,7 +44,7 @@ static size_t rounded(size_t size_bytes)
 static mu_status peak_memory(mu_control *control, const mu_plan *plan, uint32_t num_examples, uint64_t *size_bytes, mu_error *err)
 {
     if (!control->priced_step_bytes || memcmp(&control->priced_train, &plan->train, sizeof plan->train) != 0) {
-        mu_status status = mu_plan_peak_memory(control->config.model, plan, 0, &control->priced_step_bytes, err);
+        mu_status status = mu_plan_peak_memory(control->config.model, plan, 0, true, &control->priced_step_bytes, err);
         if (status)
             return status;
         control->priced_train = plan->train;
@@ -296,9 +296,10 @@ mu_status mu_control_fold(mu_control *control, const mu_task *task, const mu_upd
     account(control, task, 1.0, wrong != NULL);
     if (wrong) {
         control->totals.updates_refused++;
-        if (++control->refused_in_a_row >= REFUSED_IN_A_ROW_MAX)
-            return mu_error_set(err, MU_E_RANGE, "the last %d updates were refused, the last one as %s: training has diverged; a smaller "
-                                "learning rate may help", REFUSED_IN_A_ROW_MAX, wrong);
+        uint32_t most = control->device_count < REFUSED_IN_A_ROW_MAX ? control->device_count : REFUSED_IN_A_ROW_MAX;
+        if (++control->refused_in_a_row >= most)
+            return mu_error_set(err, MU_E_RANGE, "the last %u updates were refused, the last one as %s: training has diverged; a smaller "
+                                "learning rate may help", control->refused_in_a_row, wrong);
         return mu_tasks_tell(control, MU_HAPPENED_REFUSED, task, update, wrong, err);
     }
     control->refused_in_a_row = 0;

@@ -46,10 +46,12 @@ uint64_t mu_plan_macs(const mu_model *model, const mu_plan *plan, uint32_t num_e
     return mu_plan_samples(plan, num_examples) * (one.macs_forward + one.macs_backward);
 }
 
-mu_status mu_plan_peak_memory(const mu_model *model, const mu_plan *plan, uint32_t num_examples, size_t *size_bytes, mu_error *err)
+mu_status mu_plan_peak_memory(const mu_model *model, const mu_plan *plan, uint32_t num_examples, bool plain_kernels, size_t *size_bytes,
+                              mu_error *err)
 {
     mu_arena arena = mu_arena_measuring();
     mu_step_config config = mu_plan_step_config(plan);
+    config.plain_kernels = plain_kernels;
     mu_step *step;
     mu_status status = mu_step_plan(model, &config, &arena, &step, err);
     if (status)

@@ -116,7 +116,7 @@ static void planned_peak_is_the_measured_one(void **unused)
     for (uint32_t batch_size = 1; batch_size <= 32; batch_size *= 2) {
         mu_plan plan = plan_of(1, batch_size, 0);
         size_t planned = 0;
-        assert_int_equal(mu_plan_peak_memory(model, &plan, EXAMPLES, &planned, NULL), MU_OK);
+        assert_int_equal(mu_plan_peak_memory(model, &plan, EXAMPLES, false, &planned, NULL), MU_OK);
         assert_int_equal(run_once(model, plan, 1, 0, NULL, NULL, NULL).peak_bytes, planned);
     }
     mu_model_destroy(model);

@@ -1,0 +1,146 @@
+/* Every layer's gradients against finite differences of the loss, for each parameter. A weight in front of a layer tests the layer's
+ * gradient of its input. */
+#include "nn/test_step.h"
+
+#include "nn/layer.h"
+
+#include <math.h>
+
+enum { BATCH = 3 };
+
+typedef struct subject {
+    mu_model *model;
+    test_step t;
+} subject;
+
+/* The loss in training mode, with the same dropout mask each time. */
+static double loss_of(subject *s)
+{
+    mu_random dropout = mu_random_stream(7, MU_RANDOM_DROPOUT, 0, 0);
+    return mu_step_gradient(s->t.step, BATCH, &dropout).loss_sum / BATCH;
+}
+
+/* Slopes on both sides of a parameter, over a distance of `step`. */
+static void slopes(subject *s, float *param, double here, float step, double *left, double *right)
+{
+    float kept = *param;
+    *param = kept + step;
+    *right = (loss_of(s) - here) / ((double)*param - (double)kept);
+    *param = kept - step;
+    *left = (here - loss_of(s)) / ((double)kept - (double)*param);
+    *param = kept;
+}
+
+/* A central difference, at two distances. Where the loss is smooth they agree, and the slopes of both sides differ by what is proportional to the
+ * distance. Otherwise the step has crossed the corner of a ReLU or a change of the largest, and the difference says nothing: false. */
+static bool difference(subject *s, float *param, double *slope)
+{
+    double here = loss_of(s), left[2], right[2];
+    slopes(s, param, here, 8e-3f, &left[0], &right[0]);
+    slopes(s, param, here, 4e-3f, &left[1], &right[1]);
+    double far = (left[0] + right[0]) / 2, near = (left[1] + right[1]) / 2;
+    *slope = near + (near - far) / 3; /* Richardson: the cubic term falls out */
+    double corner = 2 * (right[1] - left[1]) - (right[0] - left[0]);
+    return fabs(far - near) < 5e-4 + 2e-3 * fabs(near) && fabs(corner) < 2e-3 + 5e-3 * fabs(near);
+}
+
+static void check_model(const char *text, mu_shape shape)
+{
+    subject s = { .model = test_model_of(text, shape, 3) };
+    mu_step_config config = mu_step_config_default();
+    config.batch_size = BATCH;
+    s.t = test_step_create(s.model, config, true);
+    mu_model_init(s.model, 3, mu_step_state(s.t.step));
+    test_fill_batch(s.model, s.t.step, BATCH, 5);
+    loss_of(&s);
+    size_t count = mu_model_param_count(s.model), crossed = 0;
+    float *gradient = malloc(count * sizeof(float));
+    assert_non_null(gradient);
+    memcpy(gradient, mu_step_gradients(s.t.step), count * sizeof(float));
+    for (size_t i = 0; i < count; i++) {
+        double slope;
+        if (!difference(&s, mu_step_state(s.t.step) + i, &slope))
+            crossed++;
+        else if (!(fabs(slope - (double)gradient[i]) < 1e-3 + 2e-3 * fabs(slope)))
+            fail_msg("parameter %zu of %zu: gradient %.7g, difference %.7g in\n%s", i, count, (double)gradient[i], slope, text);
+    }
+    if (crossed > count / 10)
+        fail_msg("%zu of %zu parameters at a corner in\n%s", crossed, count, text);
+    free(gradient);
+    test_step_destroy(&s.t);
+    mu_model_destroy(s.model);
+}
+
+#define TAIL "  - flatten\n  - {dense: last}\n"
+#define HEAD "layers:\n  - {conv: first, channels: 4, kernel: 3, padding: 1, init: he}\n"
+
+/* One row for each kind, so that a kind without a test shows. */
+static const struct {
+    const char *kind, *text;
+} rows[] = {
+    { "dense", "layers:\n  - flatten\n  - {dense: a, units: 7}\n  - tanh\n  - {dense: b, units: 6, bias: false}\n  - sigmoid\n  - {dense: last}\n" },
+    { "conv", HEAD "  - tanh\n  - {conv: c, channels: 6, kernel: 3, kernel_width: 2, stride: 2, padding: 1, groups: 2}\n  - tanh\n" TAIL },
+    { "depthwise_conv", HEAD "  - tanh\n  - {depthwise_conv: c, kernel: 3, stride: 2, padding: same, multiplier: 2}\n  - tanh\n" TAIL },
+    { "max_pool", HEAD "  - {max_pool: p, size: 3, stride: 2, padding: 1}\n" TAIL },
+    { "average_pool", HEAD "  - {average_pool: p, size: 3, stride: 2, padding: 1}\n  - tanh\n" TAIL },
+    { "global_average_pool", HEAD "  - tanh\n  - global_average_pool\n" TAIL },
+    { "batch_norm", HEAD "  - {batch_norm: n}\n  - tanh\n" TAIL },
+    { "group_norm", HEAD "  - {group_norm: n, groups: 2}\n  - tanh\n" TAIL },
+    { "relu", HEAD "  - {batch_norm: n}\n  - relu\n" TAIL },
+    { "leaky_relu", HEAD "  - leaky_relu\n" TAIL },
+    { "relu6", HEAD "  - relu6\n" TAIL },
+    { "sigmoid", HEAD "  - sigmoid\n" TAIL },
+    { "tanh", HEAD "  - tanh\n" TAIL },
+    { "flatten", HEAD "  - flatten\n  - tanh\n  - flatten\n  - {dense: last}\n" },
+    { "add", HEAD "  - {tanh: t}\n  - {conv: c, channels: 4, kernel: 1}\n  - {add: [c, t, first], name: s}\n  - tanh\n" TAIL },
+    { "concat", HEAD "  - {tanh: t}\n  - {conv: c, channels: 3, kernel: 1}\n  - {concat: [c, t], name: s}\n  - tanh\n" TAIL },
+    { "dropout", HEAD "  - tanh\n  - {dropout: d, rate: 0.3}\n" TAIL },
+};
+
+static void test_each_kind(void **state)
+{
+    (void)state;
+    size_t kinds;
+    const mu_layer *const *layers = mu_layers(&kinds);
+    for (size_t i = 0; i < kinds; i++) {
+        size_t row = 0;
+        while (row < MU_COUNT(rows) && strcmp(rows[row].kind, layers[i]->kind))
+            row++;
+        if (row == MU_COUNT(rows))
+            fail_msg("no gradient test for the layer kind %s", layers[i]->kind);
+        check_model(rows[row].text, (mu_shape){ 5, 4, 2 });
+    }
+}
+
+/* Everything at once: values with several readers, joins of joins, ReLUs done in passing and not, strides, groups, both norms. */
+static void test_composed(void **state)
+{
+    (void)state;
+    check_model("init: he\n"
+                "layers:\n"
+                "  - {conv: stem, channels: 4, kernel: 3, padding: same}\n"
+                "  - {relu: stem_relu}\n"
+                "  - {conv: c1, channels: 4, kernel: 3, padding: 1, groups: 2}\n"
+                "  - {batch_norm: n1}\n"
+                "  - {add: [n1, stem_relu], name: s1}\n"
+                "  - {tanh: t1}\n"
+                "  - {depthwise_conv: c2, kernel: 3, stride: 2, padding: 1, input: s1}\n"
+                "  - {group_norm: n2, groups: 2}\n"
+                "  - {conv: c3, channels: 2, kernel: 1, stride: 2, input: t1}\n"
+                "  - {concat: [c3, n2], name: j}\n"
+                "  - {sigmoid: g}\n"
+                "  - {dropout: d, rate: 0.2}\n"
+                "  - {flatten: v}\n"
+                "  - {dense: f1, units: 6}\n"
+                "  - {leaky_relu: r1}\n"
+                "  - {dense: f2, units: 6, input: v}\n"
+                "  - {add: [f2, r1], name: s2}\n"
+                "  - {dense: last}\n",
+                (mu_shape){ 6, 5, 2 });
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_each_kind), cmocka_unit_test(test_composed) };
+    return cmocka_run_group_tests_name("nn gradient", tests, NULL, NULL);
+}

@@ -1,0 +1,36 @@
+/* What a mu_model is inside. Nodes stand in an order in which every input comes before its reader; the last one gives the logits. */
+#ifndef MUSTER_NN_GRAPH_H
+#define MUSTER_NN_GRAPH_H
+
+#include "nn/layer.h"
+#include "nn/store.h"
+
+struct mu_model {
+    mu_store  store; /* owns everything below */
+    char     *name;
+    mu_shape  input;
+    uint32_t  classes;
+    mu_node  *nodes;
+    uint32_t  node_count, node_capacity;
+    mu_param *params; /* in the order of the nodes, and in each as declared: PyTorch's order */
+    uint32_t  param_count, param_capacity;
+    size_t    trainable_count, state_count; /* floats */
+};
+
+/* Value 0 is the input, value i + 1 the output of node i. */
+static inline uint32_t mu_value_count(const mu_model *model)
+{
+    return model->node_count + 1;
+}
+
+static inline mu_shape mu_value_shape(const mu_model *model, uint32_t value)
+{
+    return value ? model->nodes[value - 1].output : model->input;
+}
+
+static inline bool mu_value_needs_gradient(const mu_model *model, uint32_t value)
+{
+    return value && model->nodes[value - 1].needs_gradient;
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* Dense: y = x W + b. W is [inputs][units] here and [units][inputs] in PyTorch. */
+#include "nn/layers.h"
+
+#include "base/limits.h"
+
+static const mu_option options[] = {
+    { "units", MU_OPTION_COUNT, offsetof(mu_dense_config, units), 0, MU_LIMIT_EXAMPLE_VALUES, "0", NULL, NULL,
+      "outputs; 0: one for each class" },
+    { "bias", MU_OPTION_BOOL, offsetof(mu_dense_config, bias), 0, 0, "true", NULL, NULL, "add a trained constant to each output" },
+    { "init", MU_OPTION_CHOICE, offsetof(mu_dense_config, init), 0, 0, "model", mu_init_words, NULL, "first weights" },
+};
+
+static mu_status shape(mu_node *node, uint32_t classes, mu_error *err)
+{
+    mu_dense_config *config = node->config;
+    mu_shape input = node->inputs[0].shape;
+    if (input.height * input.width != 1)
+        return mu_error_set(err, MU_E_SHAPE, "dense '%s': its input is an image of %u x %u pixels; put a flatten before it", node->name,
+                            input.height, input.width);
+    if (config->units == 0)
+        config->units = classes;
+    node->output = (mu_shape){ 1, 1, config->units };
+    return MU_OK;
+}
+
+static void declare(const mu_node *node, mu_builder *builder)
+{
+    const mu_dense_config *config = node->config;
+    uint32_t inputs = node->inputs[0].shape.channels;
+    mu_tensor weight = { .rank = 2, .shape = { config->units, inputs }, .layout = MU_LAYOUT_DENSE, .flattened = node->inputs[0].flattened };
+    mu_builder_declare_weight(builder, node, weight, config->bias, (mu_init)config->init, inputs, config->units);
+}
+
+/* The three products, all over the same numbers of examples, inputs and units. */
+static mu_gemm forward_gemm(const mu_node *node, uint32_t count)
+{
+    uint32_t inputs = node->inputs[0].shape.channels, units = node->output.channels;
+    return (mu_gemm){ .rows = count, .columns = units, .depth = inputs, .a_stride = inputs, .b_stride = units, .c_stride = units };
+}
+
+static mu_gemm weight_gemm(const mu_node *node, uint32_t count)
+{
+    uint32_t inputs = node->inputs[0].shape.channels, units = node->output.channels;
+    return (mu_gemm){ .rows = inputs, .columns = units, .depth = count, .a_transposed = true,
+                      .a_stride = inputs, .b_stride = units, .c_stride = units };
+}
+
+static mu_gemm input_gemm(const mu_node *node, uint32_t count)
+{
+    uint32_t inputs = node->inputs[0].shape.channels, units = node->output.channels;
+    return (mu_gemm){ .rows = count, .columns = inputs, .depth = units, .b_transposed = true,
+                      .a_stride = units, .b_stride = units, .c_stride = inputs };
+}
+
+static void needs(const mu_node *node, const mu_kernel_table *kernels, uint32_t batch, bool training, mu_layer_needs *out)
+{
+    mu_gemm gemm = forward_gemm(node, batch);
+    out->forward_work_floats = kernels->gemm_work_floats(&gemm);
+    if (!training)
+        return;
+    out->input_in_backward = true;
+    out->output_in_backward = node->relu;
+    gemm = weight_gemm(node, batch);
+    size_t weight_floats = kernels->gemm_work_floats(&gemm);
+    gemm = input_gemm(node, batch);
+    size_t input_floats = kernels->gemm_work_floats(&gemm);
+    out->backward_work_floats = weight_floats > input_floats ? weight_floats : input_floats;
+}
+
+static const float *bias_of(const mu_layer_call *call)
+{
+    const mu_dense_config *config = call->node->config;
+    return config->bias ? call->params + (size_t)call->node->inputs[0].shape.channels * config->units : NULL;
+}
+
+static void forward(const mu_layer_call *call, const mu_pass *pass)
+{
+    mu_gemm gemm = forward_gemm(call->node, pass->count);
+    call->kernels->gemm(&gemm, call->inputs[0].x, call->params, bias_of(call), call->node->relu, call->y, false, call->forward_work);
+}
+
+static void backward(const mu_layer_call *call, const mu_pass *pass)
+{
+    const mu_layer_input *input = &call->inputs[0];
+    const float *bias = bias_of(call);
+    if (call->node->relu)
+        mu_layer_undo_relu(call, pass->count);
+    mu_gemm gemm = weight_gemm(call->node, pass->count);
+    call->kernels->gemm(&gemm, input->x, call->dy, NULL, false, call->gradients, false, call->backward_work);
+    if (bias)
+        call->kernels->sum_rows(mu_pixels(pass->count, call->node->output), call->dy, call->gradients + (bias - call->params));
+    if (input->dx) {
+        gemm = input_gemm(call->node, pass->count);
+        call->kernels->gemm(&gemm, call->dy, call->params, NULL, false, input->dx, input->accumulate, call->backward_work);
+    }
+}
+
+static uint64_t macs(const mu_node *node)
+{
+    return (uint64_t)node->inputs[0].shape.channels * node->output.channels;
+}
+
+const mu_layer mu_layer_dense = {
+    .kind = "dense", .help = "every output is a weighted sum of all inputs",
+    .config_bytes = sizeof(mu_dense_config), .options = options, .option_count = MU_COUNT(options),
+    .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_ENDS, .takes_relu = true,
+    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
+};

@@ -1,0 +1,23 @@
+/* Looking at a model. */
+#include "nn/graph.h"
+
+void mu_model_destroy(mu_model *model)
+{
+    if (!model)
+        return;
+    mu_store store = model->store; /* the model itself lies in it */
+    mu_store_release(&store);
+}
+
+const char *mu_model_name(const mu_model *model) { return model->name; }
+mu_shape mu_model_input(const mu_model *model) { return model->input; }
+uint32_t mu_model_classes(const mu_model *model) { return model->classes; }
+size_t mu_model_param_count(const mu_model *model) { return model->trainable_count; }
+size_t mu_model_state_count(const mu_model *model) { return model->state_count; }
+size_t mu_model_tensor_count(const mu_model *model) { return model->param_count; }
+
+const mu_tensor *mu_model_tensor(const mu_model *model, size_t index)
+{
+    MU_ASSERT(index < model->param_count);
+    return &model->params[index].tensor;
+}

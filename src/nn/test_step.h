@@ -1,0 +1,86 @@
+/* What the tests of this folder share: a model from YAML text, and a step with its memory. */
+#ifndef MUSTER_NN_TEST_STEP_H
+#define MUSTER_NN_TEST_STEP_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "muster/model.h"
+#include "nn/step.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct test_step {
+    mu_step *step;
+    void    *memory;
+    size_t   size_bytes;
+} test_step;
+
+static inline mu_model *test_model_of(const char *text, mu_shape input, uint32_t classes)
+{
+    mu_conf *conf = NULL;
+    mu_model *model = NULL;
+    mu_error err = { 0 };
+    mu_status status = mu_conf_parse("test.yaml", text, strlen(text), &conf, &err);
+    if (!status)
+        status = mu_model_create_layers(mu_conf_root(conf), input, classes, &model, &err);
+    if (status)
+        print_error("%s\n", err.message);
+    assert_int_equal(status, MU_OK);
+    mu_conf_destroy(conf);
+    return model;
+}
+
+static inline mu_model *test_model_named(const char *name, mu_shape input, uint32_t classes)
+{
+    mu_model *model = NULL;
+    mu_error err = { 0 };
+    if (mu_model_create_builtin(name, NULL, input, classes, &model, &err))
+        fail_msg("%s", err.message);
+    return model;
+}
+
+static inline test_step test_step_create(const mu_model *model, mu_step_config config, bool share)
+{
+    test_step t = { 0 };
+    mu_error err = { 0 };
+    mu_arena arena = mu_arena_measuring();
+    if (mu_step_plan_sharing(model, &config, share, &arena, &t.step, &err))
+        fail_msg("%s", err.message);
+    assert_null(t.step);
+    t.size_bytes = arena.used_bytes;
+    t.memory = mu_arena_block(t.size_bytes);
+    assert_non_null(t.memory);
+    memset(t.memory, 0xff, t.size_bytes); /* as floats all NaN: what is read before it is written shows */
+    arena = mu_arena_over(t.memory, t.size_bytes);
+    if (mu_step_plan_sharing(model, &config, share, &arena, &t.step, &err))
+        fail_msg("%s", err.message);
+    assert_non_null(t.step);
+    assert_int_equal(arena.used_bytes, t.size_bytes);
+    return t;
+}
+
+static inline void test_step_destroy(test_step *t)
+{
+    mu_arena_block_free(t->memory);
+}
+
+/* Examples of a class's own mean, drawn from a stream of the test's. */
+static inline void test_fill_batch(const mu_model *model, mu_step *step, uint32_t count, uint32_t seed)
+{
+    mu_random random = mu_random_stream(seed, MU_RANDOM_TEST, 0, 0);
+    mu_shape shape = mu_model_input(model);
+    size_t size = (size_t)shape.height * shape.width * shape.channels;
+    for (uint32_t i = 0; i < count; i++)
+        mu_step_labels(step)[i] = (int32_t)mu_random_below(&random, mu_model_classes(model));
+    for (size_t i = 0; i < count * size; i++)
+        mu_step_input(step)[i] = (float)(0.7 * mu_random_normal(&random) + 0.1 * mu_step_labels(step)[i / size]);
+}
+
+#endif
