@@ -76,8 +76,11 @@ MU_API uint32_t mu_plan_steps(const mu_plan *plan, uint32_t num_examples);
 MU_API uint64_t mu_plan_samples(const mu_plan *plan, uint32_t num_examples);
 /* Multiply-accumulates of the whole task. */
 MU_API uint64_t mu_plan_macs(const mu_model *model, const mu_plan *plan, uint32_t num_examples);
-/* Exact bytes that the trainer takes for it: the step's arena, the order of the examples, the weights it began with. */
-MU_API mu_status mu_plan_peak_memory(const mu_model *model, const mu_plan *plan, uint32_t num_examples, size_t *size_bytes, mu_error *err);
+/* Exact bytes that the trainer takes for it: the step's arena, the order of the examples, the weights it began with. With
+ * `plain_kernels`: on a device that runs the reference kernels. That is what devices are priced with, so that who can hold a plan does not
+ * depend on the processor that asks; without, it is what a trainer takes here, where faster kernels may want more scratch. */
+MU_API mu_status mu_plan_peak_memory(const mu_model *model, const mu_plan *plan, uint32_t num_examples, bool plain_kernels,
+                                     size_t *size_bytes, mu_error *err);
 
 /* ---- the trainer ---- */
 typedef struct mu_trainer mu_trainer;
