@@ -1,0 +1,77 @@
+/* A run's folder: written while the run goes on, finished when it ends. docs/results.md says what stands in every file.
+ *
+ *   config.yaml        the experiment, resolved: running it again repeats the run
+ *   rounds.csv         one row a round, written as it ends
+ *   events.jsonl       one line whenever something happens to a task
+ *   checkpoint         the federation's own, to resume from
+ *   devices.csv        one row a device         \
+ *   model.safetensors  the last version           \  at the end
+ *   summary.json       the figures of the run     /
+ *   report.html        the same to look at       /
+ *
+ * rounds.csv, events.jsonl, devices.csv, config.yaml and the model hold virtual things only: they are equal byte for byte however many
+ * workers ran and however often the run was killed and resumed. Wall time and memory are in summary.json alone. */
+#ifndef MUSTER_REPORT_RUN_FOLDER_H
+#define MUSTER_REPORT_RUN_FOLDER_H
+
+#include "muster/experiment.h"
+
+#define MU_RUN_CONFIG "config.yaml"
+#define MU_RUN_ROUNDS "rounds.csv"
+#define MU_RUN_EVENTS "events.jsonl"
+#define MU_RUN_CHECKPOINT "checkpoint"
+#define MU_RUN_DEVICES "devices.csv"
+#define MU_RUN_MODEL "model.safetensors"
+#define MU_RUN_SUMMARY "summary.json"
+#define MU_RUN_REPORT "report.html"
+
+typedef struct mu_run_folder mu_run_folder;
+
+typedef enum mu_run_open {
+    MU_RUN_NEW,     /* the folder is not there, or is empty */
+    MU_RUN_REPLACE, /* or holds a run, whose files are removed; anything else in it is an error, so nobody's work is lost */
+    MU_RUN_RESUME,  /* holds a run of this same configuration; its files are cut back when the federation restores its checkpoint */
+} mu_run_open;
+
+/* What is run. All borrowed for as long as the folder is open. */
+typedef struct mu_run_subject {
+    const char     *name, *recipe;
+    const char     *resolved; /* the text of config.yaml */
+    uint64_t        seed;
+    const mu_model *model;
+    const mu_data  *data;
+    const mu_fleet *fleet;
+} mu_run_subject;
+
+/* Of an experiment; `resolved` is what mu_experiment_resolved gave, and stays the caller's. */
+mu_run_subject mu_run_subject_of(const mu_experiment *experiment, const char *resolved);
+
+/* The folder stays locked against other processes until it is closed. */
+mu_status mu_run_folder_open(const char *path, mu_run_open how, const mu_run_subject *subject, mu_run_folder **out, mu_error *err);
+void      mu_run_folder_close(mu_run_folder *folder); /* NULL is fine */
+
+/* Is there a run in this folder, finished or not? */
+bool mu_run_folder_is_run(const char *path);
+
+/* What fills it in; belongs to the folder. `stop` is not set: that is for somebody else (see watchers.h). */
+const mu_observer *mu_run_folder_observer(mu_run_folder *folder);
+
+/* Seconds of real time that the run has taken, those before a resume included. */
+double mu_run_folder_wall_time_s(const mu_run_folder *folder);
+
+/* How the run went: what the folder cannot see for itself. */
+typedef struct mu_run_result {
+    const mu_totals  *totals;
+    const float      *state; /* of the model */
+    const mu_history *(*history)(const void *self, uint32_t device);
+    const void       *history_self;
+    uint32_t          workers;
+    size_t            measured_peak_memory_bytes; /* the most that one local training held */
+} mu_run_result;
+
+/* Write devices.csv, the model, the summary and the page. */
+mu_status mu_run_folder_finish(mu_run_folder *folder, const mu_run_result *result, mu_error *err);
+/* The same, everything taken from the simulation that ran. */
+mu_status mu_run_folder_finish_simulation(mu_run_folder *folder, mu_simulation *simulation, mu_error *err);
+
+#endif

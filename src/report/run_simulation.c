@@ -1,0 +1,27 @@
+/* A run's folder and the experiment that is simulated into it. */
+#include "report/run_folder.h"
+
+mu_run_subject mu_run_subject_of(const mu_experiment *experiment, const char *resolved)
+{
+    return (mu_run_subject){
+        .name = mu_experiment_name(experiment), .recipe = mu_experiment_recipe(experiment), .resolved = resolved,
+        .seed = mu_experiment_config(experiment)->seed, .model = mu_experiment_model(experiment),
+        .data = mu_experiment_data(experiment), .fleet = mu_experiment_fleet(experiment),
+    };
+}
+
+static const mu_history *history_of(const void *self, uint32_t device)
+{
+    return mu_federation_history(self, device);
+}
+
+mu_status mu_run_folder_finish_simulation(mu_run_folder *folder, mu_simulation *simulation, mu_error *err)
+{
+    const mu_federation *federation = mu_simulation_federation(simulation);
+    mu_run_result result = {
+        .totals = mu_federation_totals(federation), .state = mu_federation_state(federation),
+        .history = history_of, .history_self = federation, .workers = mu_simulation_workers(simulation),
+        .measured_peak_memory_bytes = mu_simulation_peak_memory_bytes(simulation),
+    };
+    return mu_run_folder_finish(folder, &result, err);
+}
