@@ -1,0 +1,20 @@
+/* One benchmark task: an experiment run without a folder or checkpoints, timed. */
+#ifndef MUSTER_CLI_BENCH_TASK_H
+#define MUSTER_CLI_BENCH_TASK_H
+
+#include "muster/status.h"
+
+typedef struct cli_bench_result {
+    double   prepare_s;   /* reading the configuration and the data */
+    double   wall_time_s; /* the simulation alone */
+    double   cpu_time_s;  /* of all threads, during the simulation */
+    double   final_accuracy;
+    uint64_t peak_rss_bytes; /* of the process, data included */
+    uint64_t updates, samples, macs;
+    uint32_t rounds, workers;
+} cli_bench_result;
+
+/* In a process of its own, so that one task's memory does not count as another's. */
+mu_status cli_bench_task_run(const char *path, uint32_t workers, cli_bench_result *out, mu_error *err);
+
+#endif

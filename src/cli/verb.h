@@ -1,0 +1,38 @@
+/* A verb: what it is called, what it takes, what --help says about it, and the function that does it. */
+#ifndef MUSTER_CLI_VERB_H
+#define MUSTER_CLI_VERB_H
+
+#include "cli/arguments.h"
+
+typedef struct cli_example {
+    const char *command, *what;
+} cli_example;
+
+typedef struct cli_verb {
+    const char        *name;    /* one word, or two: "data fetch" */
+    const char        *summary; /* one line, for the list of verbs */
+    const char        *about;   /* paragraphs divided by an empty line */
+    const cli_example *examples;
+    size_t             example_count;
+    cli_arguments      arguments;
+    /* Writes to standard output. What goes wrong is said by whoever called. */
+    mu_status (*run)(const void *options, mu_error *err);
+} cli_verb;
+
+/* All of them, in the order in which help names them. */
+const cli_verb *const *cli_verbs(size_t *count);
+/* The verb that `words` begin with, and how many words its name took; NULL when there is none. */
+const cli_verb *cli_verb_named(const char *const *words, size_t count, size_t *taken);
+/* The verbs' names, ended by NULL. */
+const char *const *cli_verb_names(void);
+
+/* Each verb is one file. */
+extern const cli_verb cli_verb_run, cli_verb_list, cli_verb_price, cli_verb_data, cli_verb_data_fetch, cli_verb_compare, cli_verb_report,
+    cli_verb_bench_simulate, cli_verb_version, cli_verb_completion, cli_verb_help;
+
+/* The arrays of a verb's rows, with their lengths. */
+#define CLI_WORDS(rows) .words = (rows), .word_count = MU_COUNT(rows)
+#define CLI_FLAGS(rows) .flags = (rows), .flag_count = MU_COUNT(rows)
+#define CLI_EXAMPLES(rows) .examples = (rows), .example_count = MU_COUNT(rows)
+
+#endif

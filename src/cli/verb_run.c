@@ -1,0 +1,306 @@
+/* muster run: an experiment in virtual time, into a folder of its own. */
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "cli/table.h"
+#include "cli/text.h"
+#include "cli/verb.h"
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "muster/experiment.h"
+#include "report/number.h"
+#include "report/progress.h"
+#include "report/run_folder.h"
+#include "report/watchers.h"
+#include "tensor/kernels.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RUNS_FOLDER "runs"
+
+typedef struct run_options {
+    const char *config, *recipe, *out, *resume;
+    cli_texts   settings;
+    uint32_t    workers;
+    bool        quiet, replace;
+    int         format;
+} run_options;
+
+/* Everything that one run holds; released in the opposite order. */
+typedef struct run {
+    const run_options *options;
+    char              *config_path, *folder_path, *checkpoint_path, *resolved;
+    mu_experiment     *experiment;
+    mu_run_folder     *folder;
+    mu_progress       *progress;
+    mu_simulation     *simulation;
+    mu_watchers        watchers;
+    mu_observer        stopper;
+    uint32_t           rounds_done;
+} run;
+
+static mu_status no_memory(mu_error *err)
+{
+    return mu_error_set(err, MU_E_MEMORY, "no memory for the run");
+}
+
+static mu_status check_options(const run_options *options, mu_error *err)
+{
+    if (!options->config && !options->resume)
+        return mu_error_set(err, MU_E_CONFIG, "run: CONFIG.yaml is missing, as in muster run examples/first.yaml (or --resume DIR)");
+    if (options->resume && (options->config || options->recipe || options->settings.count || options->out || options->replace))
+        return mu_error_set(err, MU_E_CONFIG, "run: --resume DIR goes on with what DIR/%s says; CONFIG.yaml, --recipe, --set, --out "
+                                              "and --replace cannot change it", MU_RUN_CONFIG);
+    if (options->replace && !options->out)
+        return mu_error_set(err, MU_E_CONFIG, "run: --replace needs --out DIR, the run to replace");
+    return MU_OK;
+}
+
+/* runs/NAME, or the first of runs/NAME-2, runs/NAME-3, ... that is not there. Made here, so that two runs that start at the same time do
+ * not take the same one. */
+static mu_status make_new_folder(const char *name, char **out, mu_error *err)
+{
+    mu_status status = mu_folder_make(RUNS_FOLDER, err);
+    if (status)
+        return status;
+    size_t capacity_bytes = sizeof RUNS_FOLDER + strlen(name) + 16;
+    char *path = malloc(capacity_bytes);
+    if (!path)
+        return no_memory(err);
+    for (uint32_t number = 1; number < UINT32_MAX; number++) {
+        if (number == 1)
+            snprintf(path, capacity_bytes, "%s/%s", RUNS_FOLDER, name);
+        else
+            snprintf(path, capacity_bytes, "%s/%s-%u", RUNS_FOLDER, name, number);
+        if (mkdir(path, 0777) == 0) {
+            *out = path;
+            return MU_OK;
+        }
+        if (errno != EEXIST)
+            break;
+    }
+    status = mu_error_set(err, MU_E_IO, "%s: the folder cannot be made: %s", path, strerror(errno));
+    free(path);
+    return status;
+}
+
+static mu_status load(run *r, mu_error *err)
+{
+    const run_options *o = r->options;
+    if (o->resume && !mu_run_folder_is_run(o->resume))
+        return mu_error_set(err, MU_E_IO, "%s: there is no run in this folder (it would hold a %s)", o->resume, MU_RUN_CONFIG);
+    r->config_path = o->resume ? mu_path_join(o->resume, MU_RUN_CONFIG) : strdup(o->config);
+    if (!r->config_path)
+        return no_memory(err);
+    mu_status status = mu_experiment_load(r->config_path, o->recipe, o->settings.items, o->settings.count, &r->experiment, err);
+    if (status)
+        return status;
+    r->resolved = mu_experiment_resolved(r->experiment);
+    return r->resolved ? MU_OK : no_memory(err);
+}
+
+static mu_status open_folder(run *r, mu_error *err)
+{
+    const run_options *o = r->options;
+    mu_status status = MU_OK;
+    if (o->resume || o->out) {
+        r->folder_path = strdup(o->resume ? o->resume : o->out);
+        status = r->folder_path ? MU_OK : no_memory(err);
+    } else {
+        status = make_new_folder(mu_experiment_name(r->experiment), &r->folder_path, err);
+    }
+    if (status)
+        return status;
+    r->checkpoint_path = mu_path_join(r->folder_path, MU_RUN_CHECKPOINT);
+    if (!r->checkpoint_path)
+        return no_memory(err);
+    mu_run_subject subject = mu_run_subject_of(r->experiment, r->resolved);
+    mu_run_open how = o->resume ? MU_RUN_RESUME : o->replace ? MU_RUN_REPLACE : MU_RUN_NEW;
+    return cli_as_input(mu_run_folder_open(r->folder_path, how, &subject, &r->folder, err));
+}
+
+static bool stop_asked(void *self)
+{
+    (void)self;
+    return cli_interrupt_asked();
+}
+
+static mu_status count_round(void *self, const mu_round_report *report, mu_error *err)
+{
+    (void)err;
+    ((run *)self)->rounds_done = report->round;
+    return MU_OK;
+}
+
+static mu_status create_simulation(run *r, mu_error *err)
+{
+    const run_options *o = r->options;
+    FILE *progress_file = o->quiet ? NULL : o->format == CLI_FORMAT_JSON ? stderr : stdout;
+    mu_progress_config progress = { .out = progress_file, .rounds = mu_experiment_config(r->experiment)->rounds };
+    if (progress_file) {
+        progress.columns = (uint32_t)cli_terminal_width(progress_file);
+        progress.is_terminal = progress.columns > 0;
+    }
+    mu_status status = mu_progress_create(&progress, &r->progress, err);
+    if (status)
+        return status;
+    r->stopper = (mu_observer){ .self = r, .round = count_round, .stop = stop_asked };
+    const mu_observer *all[] = { mu_run_folder_observer(r->folder), mu_progress_observer(r->progress), &r->stopper };
+    mu_watchers_init(&r->watchers, all, MU_COUNT(all));
+    mu_simulate_config config = { .workers = o->workers, .checkpoint_path = r->checkpoint_path,
+                                  .resume = o->resume && mu_file_exists(r->checkpoint_path) };
+    if (o->resume && !config.resume && progress_file)
+        fprintf(progress_file, "no round was finished in %s: starting from the first\n", o->resume);
+    return mu_simulation_create(r->experiment, &config, &r->watchers.observer, &r->simulation, err);
+}
+
+/* "low 0.9512, mid 0.9634" */
+static void print_tiers(const run *r, const mu_totals *totals)
+{
+    const mu_fleet *fleet = mu_experiment_fleet(r->experiment);
+    char accuracy[MU_NUMBER_BYTES];
+    fputs("  by tier       ", stdout);
+    for (uint32_t tier = 0; tier < mu_fleet_tier_count(fleet); tier++) {
+        mu_show_fixed(totals->tier_accuracy[tier], 4, accuracy);
+        printf("%s%s %s", tier ? ", " : "", mu_fleet_tier_name(fleet, tier), accuracy);
+    }
+    putchar('\n');
+}
+
+static void print_summary(const run *r)
+{
+    const mu_totals *totals = mu_federation_totals(mu_simulation_federation(r->simulation));
+    char a[MU_NUMBER_BYTES], b[MU_NUMBER_BYTES], memory[CLI_NUMBER_BYTES], wall[CLI_NUMBER_BYTES], virtual[CLI_NUMBER_BYTES];
+    printf("\n%s: %u rounds of %s in %s (virtual time %s)\n", mu_experiment_name(r->experiment), totals->rounds,
+           mu_experiment_recipe(r->experiment), cli_format_seconds(mu_run_folder_wall_time_s(r->folder), wall),
+           cli_format_seconds(mu_time_to_s(totals->time), virtual));
+    mu_show_fixed(totals->final_accuracy, 4, a);
+    mu_show_fixed(totals->best_accuracy, 4, b);
+    printf("  accuracy      %s at the end, %s at best\n", a, b);
+    if (mu_experiment_config(r->experiment)->tier_examples)
+        print_tiers(r, totals);
+    mu_show_scaled((double)totals->bytes_up, "B", a);
+    mu_show_scaled((double)totals->bytes_down, "B", b);
+    printf("  traffic       %s up, %s down\n", a, b);
+    mu_show_scaled(totals->energy_j, "J", a);
+    printf("  energy        %s on all devices\n", a);
+    printf("  peak memory   %s on one device\n", cli_format_bytes(totals->peak_memory_bytes, memory));
+    printf("  updates       %llu merged, %llu lost, %llu late\n", (unsigned long long)totals->updates_merged,
+           (unsigned long long)totals->updates_lost, (unsigned long long)totals->updates_late);
+    printf("results: %s (look at %s/%s)\n", r->folder_path, r->folder_path, MU_RUN_REPORT);
+}
+
+/* {"folder": ..., "summary": what summary.json holds} */
+static mu_status print_json(const run *r, mu_error *err)
+{
+    char *path = mu_path_join(r->folder_path, MU_RUN_SUMMARY);
+    mu_file file;
+    if (!path)
+        return no_memory(err);
+    mu_status status = mu_file_map(path, &file, err);
+    free(path);
+    if (status)
+        return status;
+    fputs("{\"folder\":", stdout);
+    cli_print_json_text(stdout, r->folder_path);
+    fputs(",\"summary\":", stdout);
+    cli_print_json_compact(stdout, (const char *)file.data, file.size_bytes);
+    fputs("}\n", stdout);
+    mu_file_unmap(&file);
+    return MU_OK;
+}
+
+static mu_status simulate(run *r, mu_error *err)
+{
+    mu_status status = mu_simulation_run(r->simulation, err);
+    mu_progress_clear(r->progress);
+    if (status == MU_E_INTERRUPTED)
+        return mu_error_set(err, status, "stopped after round %u of %u; go on with: muster run --resume %s", r->rounds_done,
+                            mu_experiment_config(r->experiment)->rounds, r->folder_path);
+    if (status)
+        return mu_error_prefix(err, status, "%s: ", r->folder_path);
+    status = mu_run_folder_finish_simulation(r->folder, r->simulation, err);
+    if (status)
+        return status;
+    if (r->options->format == CLI_FORMAT_JSON)
+        return print_json(r, err);
+    if (!r->options->quiet)
+        print_summary(r);
+    return MU_OK;
+}
+
+static void release(run *r)
+{
+    mu_simulation_destroy(r->simulation);
+    mu_progress_destroy(r->progress);
+    mu_run_folder_close(r->folder);
+    mu_experiment_destroy(r->experiment);
+    free(r->resolved);
+    free(r->checkpoint_path);
+    free(r->folder_path);
+    free(r->config_path);
+}
+
+static mu_status verb_run(const void *options, mu_error *err)
+{
+    run r = { .options = options };
+    mu_status status = check_options(options, err);
+    if (!status)
+        status = mu_kernels_check(err);
+    if (!status)
+        status = load(&r, err);
+    if (!status)
+        status = open_folder(&r, err);
+    if (!status) {
+        cli_interrupt_catch();
+        status = create_simulation(&r, err);
+    }
+    if (!status)
+        status = simulate(&r, err);
+    release(&r);
+    return status;
+}
+
+static const cli_argument words[] = {
+    { .name = "CONFIG.yaml", .kind = CLI_TEXT, .offset = offsetof(run_options, config), .offer = CLI_OFFER_FILES,
+      .help = "the experiment; `muster help options` lists what it may say" },
+};
+
+static const cli_argument flags[] = {
+    { .name = "recipe", .letter = 'r', .kind = CLI_TEXT, .offset = offsetof(run_options, recipe), .value = "NAME",
+      .offer = CLI_OFFER_RECIPES, .help = "start from this recipe instead of the one that CONFIG.yaml names" },
+    { .name = "set", .letter = 's', .kind = CLI_TEXTS, .offset = offsetof(run_options, settings), .value = "KEY=VALUE",
+      .help = "change a key, as in --set rounds=50 or --set train.learning_rate=0.1; may be given again" },
+    { .name = "out", .letter = 'o', .kind = CLI_TEXT, .offset = offsetof(run_options, out), .value = "DIR", .offer = CLI_OFFER_FOLDERS,
+      .help = "folder for the results, which must be new or empty; otherwise runs/NAME, or runs/NAME-2 and so on where that is there" },
+    { .name = "replace", .kind = CLI_SWITCH, .offset = offsetof(run_options, replace),
+      .help = "the folder of --out may hold a run, which is removed" },
+    { .name = "resume", .kind = CLI_TEXT, .offset = offsetof(run_options, resume), .value = "DIR", .offer = CLI_OFFER_FOLDERS,
+      .help = "go on with the interrupted run in DIR; the results are those of a run that was never interrupted" },
+    { .name = "workers", .letter = 'w', .kind = CLI_COUNT, .offset = offsetof(run_options, workers), .value = "N", .min = 1,
+      .max = MU_LIMIT_WORKERS, .help = "threads to train with, otherwise one a processor; results do not depend on it" },
+    { .name = "quiet", .letter = 'q', .kind = CLI_SWITCH, .offset = offsetof(run_options, quiet), .help = "no progress and no summary" },
+    CLI_FORMAT_FLAG(run_options, format, cli_formats_text_json),
+};
+
+static const cli_example examples[] = {
+    { "muster run examples/first.yaml", "progress as it goes, then where the results are: runs/first" },
+    { "muster run examples/first.yaml --set rounds=50 --set seed=7 --out runs/long", "the same with two keys changed, into a folder by name" },
+    { "muster run --resume runs/first", "go on where Ctrl-C or a crash ended it" },
+};
+
+const cli_verb cli_verb_run = {
+    .name = "run",
+    .summary = "run an experiment in virtual time",
+    .about = "Trains the experiment's model across its simulated devices and writes one folder: the resolved configuration, figures by round "
+             "and by device, the model, a summary and a page to look at. The same seed gives the same results, byte for byte.\n\n"
+             "Ctrl-C stops at the last finished round, Ctrl-C twice at once; either way --resume goes on. With --format json, progress "
+             "goes to standard error and one JSON object to standard output.",
+    CLI_EXAMPLES(examples),
+    .arguments = { CLI_WORDS(words), CLI_FLAGS(flags), .options_bytes = sizeof(run_options) },
+    .run = verb_run,
+};
