@@ -55,15 +55,4 @@ MU_API const mu_partitioner_info *mu_partitioner(size_t index);
 /* What the device is called in the data (a writer's id, a role), or NULL when it has no name there. */
 MU_API const char *mu_data_device_name(const mu_data *data, uint32_t device);
 
-/* The federation's data in figures, for `muster data`. */
-typedef struct mu_data_summary {
-    uint64_t examples;                     /* on all devices */
-    uint32_t smallest, median, largest;    /* examples on a device */
-    uint32_t empty_devices;                /* with no example at all */
-    double   mean_classes;                 /* different classes on a device, mean over devices with examples */
-    double   mean_label_distance;          /* total variation, 0 to 1, between a device's class mix and everybody's; mean weighted by examples */
-} mu_data_summary;
-/* Visits every device. `class_totals` [classes] may be NULL. MU_E_MEMORY is all that can go wrong. */
-MU_API mu_status mu_data_summarize(const mu_data *data, mu_data_summary *out, uint64_t *class_totals, mu_error *err);
-
 #endif

@@ -106,7 +106,7 @@ MU_API mu_status mu_step_plan(const mu_model *model, const mu_step_config *confi
 
 MU_API float   *mu_step_state(mu_step *step);     /* [state_count]: the caller fills in the weights */
 MU_API float   *mu_step_gradients(mu_step *step); /* [param_count]; NULL when not training */
-MU_API float   *mu_step_input(mu_step *step);     /* [batch][h][w][c]: the caller fills in the batch; only evaluating uses it up */
+MU_API float   *mu_step_input(mu_step *step);     /* [batch][h][w][c]: the caller fills in the batch; a step that cannot train uses it up */
 MU_API int32_t *mu_step_labels(mu_step *step);    /* [batch] */
 MU_API const float *mu_step_logits(const mu_step *step); /* [batch][classes], after a forward */
 

@@ -1,4 +1,4 @@
-/* The configuration tree: libyaml's events in, nodes with their place out; and the other way round. */
+/* The configuration tree: libyaml's events in, nodes with their place out. Back to text: conf_write.c. */
 #include "muster/conf.h"
 
 #include "base/file.h"
@@ -395,7 +395,8 @@ static mu_status check_text(const char *text, mu_error *err)
     const unsigned char *at = (const unsigned char *)text;
     for (size_t length; *at; at += length)
         if (!(length = utf8_length(at)))
-            return mu_error_set(err, MU_E_PARSE, "byte %zu of '%.80s' is not UTF-8", (size_t)(at - (const unsigned char *)text) + 1, text);
+            return mu_error_set(err, MU_E_PARSE, "byte %zu of '%.80s' is not UTF-8", (size_t)(at - (const unsigned char *)text) + 1,
+                                text);
     return MU_OK;
 }
 
@@ -556,83 +557,4 @@ void mu_conf_remove(mu_conf_node *map, const char *key)
     map->count--;
     memmove(map->keys + i, map->keys + i + 1, (map->count - i) * sizeof *map->keys);
     memmove(map->items + i, map->items + i + 1, (map->count - i) * sizeof *map->items);
-}
-
-/* ---- writing ---- */
-
-typedef struct sink {
-    char  *text;
-    size_t used, capacity;
-} sink;
-
-static int write_bytes(void *self, unsigned char *bytes, size_t count)
-{
-    sink *s = self;
-    if (s->used + count + 1 > s->capacity) {
-        size_t capacity = 2 * (s->used + count + 1);
-        char *larger = realloc(s->text, capacity);
-        if (!larger)
-            return 0;
-        s->text = larger;
-        s->capacity = capacity;
-    }
-    memcpy(s->text + s->used, bytes, count);
-    s->used += count;
-    s->text[s->used] = '\0';
-    return 1;
-}
-
-static bool emit_scalar(yaml_emitter_t *emitter, const char *text, bool quoted)
-{
-    yaml_event_t event;
-    yaml_char_t *value = (yaml_char_t *)(uintptr_t)text; /* libyaml copies it, and only forgot the const */
-    return yaml_scalar_event_initialize(&event, NULL, NULL, value, (int)strlen(text), 1, 1,
-                                        quoted ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_ANY_SCALAR_STYLE) &&
-           yaml_emitter_emit(emitter, &event);
-}
-
-static bool emit_node(yaml_emitter_t *emitter, const mu_conf_node *node)
-{
-    yaml_event_t event;
-    if (node->kind == MU_CONF_SCALAR)
-        return emit_scalar(emitter, node->text, node->quoted);
-    bool all_scalars = true;
-    for (size_t i = 0; i < node->count; i++)
-        all_scalars &= node->items[i]->kind == MU_CONF_SCALAR;
-    bool map = node->kind == MU_CONF_MAP;
-    int begun = map ? yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE)
-                    : yaml_sequence_start_event_initialize(&event, NULL, NULL, 1,
-                                                           all_scalars ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE);
-    if (!begun || !yaml_emitter_emit(emitter, &event))
-        return false;
-    for (size_t i = 0; i < node->count; i++) {
-        if (map && !emit_scalar(emitter, node->keys[i], false))
-            return false;
-        if (!emit_node(emitter, node->items[i]))
-            return false;
-    }
-    int ended = map ? yaml_mapping_end_event_initialize(&event) : yaml_sequence_end_event_initialize(&event);
-    return ended && yaml_emitter_emit(emitter, &event);
-}
-
-char *mu_conf_write(const mu_conf_node *node)
-{
-    sink out = { 0 };
-    yaml_emitter_t emitter;
-    if (!yaml_emitter_initialize(&emitter))
-        return NULL;
-    yaml_emitter_set_output(&emitter, write_bytes, &out);
-    yaml_emitter_set_unicode(&emitter, 1);
-    yaml_emitter_set_width(&emitter, -1);
-    yaml_event_t event;
-    bool good = yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING) && yaml_emitter_emit(&emitter, &event) &&
-                yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1) && yaml_emitter_emit(&emitter, &event) &&
-                emit_node(&emitter, node) && yaml_document_end_event_initialize(&event, 1) && yaml_emitter_emit(&emitter, &event) &&
-                yaml_stream_end_event_initialize(&event) && yaml_emitter_emit(&emitter, &event);
-    yaml_emitter_delete(&emitter);
-    if (!good) {
-        free(out.text);
-        return NULL;
-    }
-    return out.text;
 }

@@ -193,7 +193,8 @@ mu_status mu_csv_error(const mu_csv *csv, size_t index, mu_error *err, mu_status
 mu_status mu_csv_real(const mu_csv *csv, size_t index, double *out, mu_error *err)
 {
     if (index >= csv->count)
-        return mu_csv_error(csv, index, err, MU_E_PARSE, "expected a number in field %zu, the row has %zu fields", index + 1, csv->count);
+        return mu_csv_error(csv, index, err, MU_E_PARSE, "expected a number in field %zu, the row has %zu fields", index + 1,
+                            csv->count);
     const char *text = csv->fields[index].text + strspn(csv->fields[index].text, " \t");
     /* strtod also reads "nan", "0x1p3" and the like, which no data set means */
     size_t digits = strspn(text, "0123456789+-.eE");

@@ -146,7 +146,8 @@ static void test_what_is_wrong(void **state)
         { "real", "0x1p-1", MU_E_CONFIG, "t.yaml:1:7: train: 'real' is '0x1p-1'" },
         { "real", "1e999", MU_E_CONFIG, "t.yaml:1:7: train: 'real' is '1e999'" },
         { "limit", "-1", MU_E_RANGE, "t.yaml:1:8: train: 'limit' is -1, expected at least 0 in s" },
-        { "choice", "grene", MU_E_CONFIG, "t.yaml:1:9: train: 'choice' is 'grene', expected one of: red, green, blue; did you mean 'green'?" },
+        { "choice", "grene", MU_E_CONFIG,
+          "t.yaml:1:9: train: 'choice' is 'grene', expected one of: red, green, blue; did you mean 'green'?" },
         { "choice", "xylophone", MU_E_CONFIG, "t.yaml:1:9: train: 'choice' is 'xylophone', expected one of: red, green, blue" },
         { "text", "{a: b}", MU_E_CONFIG, "t.yaml:1:7: train: 'text' is a map, expected a single value" },
         { "reals", "[0.5, 2]", MU_E_RANGE, "t.yaml:1:14: train: 'reals' is 2, expected 0 to 1" },
@@ -223,8 +224,10 @@ static void test_format_and_describe(void **state)
 {
     (void)state;
     static const char *const formatted[ROWS] = { "false", "10", "0", "1048576", "0.1", "inf", "green", "some text", "0.25, 0.5, 1" };
-    static const char *const ranges[ROWS] = { "true or false", "a whole number, 1 to 1000", "a whole number below 2^64", "a size, at least 0",
-                                              "-1 to 1", "at least 0", "one of: red, green, blue", "text", "0 to 1" };
+    static const char *const ranges[ROWS] = {
+        "true or false", "a whole number, 1 to 1000", "a whole number below 2^64", "a size, at least 0",
+        "-1 to 1",       "at least 0",                "one of: red, green, blue",  "text", "0 to 1",
+    };
     config c;
     char text[128];
     assert_int_equal(mu_options_read(rows, ROWS, NULL, NULL, "train", &c, NULL), MU_OK);

@@ -1,6 +1,7 @@
 /* `muster help options`: every key of a configuration, from the rows that it is read with. */
 #include "cli/files.h"
 #include "cli/help.h"
+#include "cli/help_rows.h"
 #include "cli/text.h"
 
 #include "muster/experiment.h"
@@ -9,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_WIDTH = 20, MOST_NAMES = 512 };
+enum { NAME_WIDTH = 20 };
 
 /* A map of the configuration whose keys are rows. */
 typedef struct section {
@@ -27,18 +28,9 @@ static const section sections[] = {
     { "evaluate", "when the server looks at the model", mu_evaluate_options },
 };
 
-/* What is being looked for, and what there was. */
-typedef struct search {
-    const char *name; /* NULL: everything */
-    FILE       *file;
-    const char *known[MOST_NAMES + 1];
-    size_t      known_count;
-    bool        found;
-} search;
-
-static void know(search *s, const char *name)
+static void know(cli_search *s, const char *name)
 {
-    if (s->known_count < MOST_NAMES)
+    if (s->known_count < CLI_NAMES_MAX)
         s->known[s->known_count++] = name;
 }
 
@@ -53,11 +45,17 @@ static void print_row(const mu_option *row, FILE *file)
     cli_print_entry(file, NAME_WIDTH, row->name, help);
 }
 
-/* Rows under a heading: all of them when the heading is what is looked for, else those that are. */
-static void print_rows(search *s, const char *heading, const char *help, const mu_option *rows, size_t count)
+/* `name` is the heading or the part of it before a dot or a blank: "train" is "train" and "train.schedule". */
+static bool is_within(const char *name, const char *heading)
 {
-    bool all = !s->name || strcmp(s->name, heading) == 0, headed = false;
-    know(s, heading);
+    size_t length = strlen(name);
+    return strncmp(name, heading, length) == 0 && (!heading[length] || heading[length] == '.' || heading[length] == ' ');
+}
+
+void cli_print_rows(cli_search *s, const char *heading, const char *short_name, const char *help, const mu_option *rows, size_t count)
+{
+    bool all = !s->name || is_within(s->name, heading) || strcmp(s->name, short_name) == 0, headed = false;
+    know(s, short_name);
     for (size_t i = 0; i < count; i++) {
         char path[256];
         snprintf(path, sizeof path, "%s.%s", heading, rows[i].name);
@@ -75,8 +73,8 @@ static void print_rows(search *s, const char *heading, const char *help, const m
     }
 }
 
-/* "answers who, when (McMahan et al. 2017)": where the method may stand */
-static void print_method(search *s, const mu_method *method)
+/* With the questions under which the method may stand. */
+static void print_method(cli_search *s, const mu_method *method)
 {
     char help[1024];
     size_t used = (size_t)snprintf(help, sizeof help, "options where %s is the method of ", method->name);
@@ -86,17 +84,18 @@ static void print_method(search *s, const mu_method *method)
             used += (size_t)snprintf(help + used, sizeof help - used, "%s%s:", first ? "" : ", ", mu_question_name((mu_question)q));
             first = false;
         }
-    print_rows(s, method->name, help, method->options, method->option_count);
+    cli_print_rows(s, method->name, method->name, help, method->options, method->option_count);
 }
 
 mu_status cli_help_options(const char *name, FILE *file, mu_error *err)
 {
-    search s = { .name = name, .file = file };
+    cli_search s = { .name = name, .file = file };
     size_t count;
     for (size_t i = 0; i < MU_COUNT(sections); i++) {
         const mu_option *rows = sections[i].rows(&count);
-        print_rows(&s, sections[i].name, sections[i].help, rows, count);
+        cli_print_rows(&s, sections[i].name, sections[i].name, sections[i].help, rows, count);
     }
+    cli_print_data_rows(&s);
     size_t method_count;
     const mu_method *const *methods = mu_methods(&method_count);
     for (size_t i = 0; i < method_count; i++)

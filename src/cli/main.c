@@ -71,13 +71,26 @@ const cli_verb *cli_verb_named(const char *const *words, size_t count, size_t *t
     return best;
 }
 
+const cli_verb *cli_verb_begun_by(const char *word)
+{
+    size_t length = strlen(word);
+    for (size_t i = 0; i < MU_COUNT(verbs); i++)
+        if (strncmp(verbs[i]->name, word, length) == 0 && verbs[i]->name[length] == ' ')
+            return verbs[i];
+    return NULL;
+}
+
 static mu_status unknown_verb(const char *const *words, size_t count, mu_error *err)
 {
     const char *nearest = mu_nearest_name(words[0], cli_verb_names());
-    for (size_t i = 0; i < MU_COUNT(verbs); i++)
-        if (strncmp(verbs[i]->name, words[0], strlen(words[0])) == 0 && verbs[i]->name[strlen(words[0])] == ' ')
-            return mu_error_set(err, MU_E_CONFIG, "%s%s%s: there is no such verb; there is 'muster %s'", words[0], count > 1 ? " " : "",
-                                count > 1 ? words[1] : "", verbs[i]->name);
+    const cli_verb *begun = cli_verb_begun_by(words[0]);
+    if (begun && count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0)) {
+        cli_help_verb(begun, stdout);
+        return MU_OK;
+    }
+    if (begun)
+        return mu_error_set(err, MU_E_CONFIG, "%s%s%s: there is no such verb; there is 'muster %s'", words[0], count > 1 ? " " : "",
+                            count > 1 ? words[1] : "", begun->name);
     if (words[0][0] == '-')
         return mu_error_set(err, MU_E_CONFIG, "%s: expected a verb first, as in muster run CONFIG.yaml; see muster --help", words[0]);
     return mu_error_set(err, MU_E_CONFIG, "there is no verb '%s'; %s%s%s", words[0], nearest ? "did you mean '" : "see muster --help",

@@ -23,6 +23,8 @@ typedef struct cli_verb {
 const cli_verb *const *cli_verbs(size_t *count);
 /* The verb that `words` begin with, and how many words its name took; NULL when there is none. */
 const cli_verb *cli_verb_named(const char *const *words, size_t count, size_t *taken);
+/* The first verb of two words that begins with `word`, or NULL: "bench simulate" for "bench". */
+const cli_verb *cli_verb_begun_by(const char *word);
 /* The verbs' names, ended by NULL. */
 const char *const *cli_verb_names(void);
 

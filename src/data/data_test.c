@@ -5,14 +5,6 @@
 
 #define IDX_FILES "files: {train_images: pictures.idx.xz, train_labels: labels.idx.zst, test_images: pictures.idx, test_labels: labels.idx}"
 
-static uint64_t total(const mu_data *data, uint64_t *class_totals)
-{
-    mu_data_summary summary;
-    mu_error err;
-    assert_ok(mu_data_summarize(data, &summary, class_totals, &err), &err);
-    return summary.examples;
-}
-
 /* What a resolved section says, opened again, is the same data: same section, same first and last examples. */
 static void assert_resolves(const mu_data *data, uint64_t seed)
 {
@@ -112,7 +104,7 @@ static void test_cifar(void **state)
                               "files: {train: cifar-10-binary.tar.gz, test: cifar-10-binary.tar.gz}, normalize: {mean: [0, 0.5, 0], sd: [1, 1, 2]}}", 1);
     uint64_t counts[10];
     assert_int_equal(mu_data_classes(data), 10);
-    assert_int_equal(total(data, counts), 10);
+    assert_int_equal(count_examples(data, counts), 10);
     assert_int_equal(counts[0], 1);
     assert_int_equal(counts[3], 2);
     float *x = malloc(2 * 3072 * sizeof *x);
@@ -207,7 +199,7 @@ static void test_text(void **state)
     (void)state;
     mu_data *data = open_good(section("format: text, window: 4, step: 3, devices: 2, test_fraction: 0.3, files: {train: text.txt}"), 1);
     /* 29 characters, of which 8 are the test: windows at 0, 3, ..., 15 of 21, and at 0, 3 of 8 */
-    assert_int_equal(total(data, NULL), 6);
+    assert_int_equal(count_examples(data, NULL), 6);
     assert_int_equal(mu_data_test_count(data), 2);
     assert_int_equal(mu_data_shape(data).channels, 4);
     float x[4];
@@ -242,7 +234,7 @@ static void test_leaf(void **state)
     /* held out of both users; the partition is of what is left */
     data = open_good(section("format: leaf, test_fraction: 0.34, partition: {name: natural, min_examples: 0}, files: {train: [users.json, eve.json]}"), 1);
     assert_int_equal(mu_data_device_count(data), 3);
-    assert_int_equal(total(data, NULL), 3);
+    assert_int_equal(count_examples(data, NULL), 3);
     assert_int_equal(mu_data_test_count(data), 1);
     assert_resolves(data, 1);
     mu_data_close(data);
@@ -311,7 +303,7 @@ static void assert_known(const char *yaml, uint64_t examples, uint32_t tests, co
     mu_data *data = open_good(yaml, 1);
     uint64_t *seen = calloc(mu_data_classes(data), sizeof *seen);
     assert_non_null(seen);
-    assert_int_equal(total(data, seen), examples);
+    assert_int_equal(count_examples(data, seen), examples);
     assert_int_equal(mu_data_test_count(data), tests);
     assert_int_equal(mu_data_classes(data), classes);
     if (counts)

@@ -63,7 +63,8 @@ static void serve(int client, const answer *a, size_t begin)
     else if (a->extra)
         length = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
     else if (begin)
-        length = snprintf(head, sizeof head, "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes %zu-%d/%d\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+        length = snprintf(head, sizeof head,
+                          "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes %zu-%d/%d\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
                           begin, CONTENT - 1, CONTENT, size);
     else
         length = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", size);

@@ -4,6 +4,7 @@
 #include "base/conf_path.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "data/fetch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,9 +159,10 @@ static mu_status find_known_files(const mu_conf_node *section, const char *name,
     for (size_t i = 0; i < MU_FORMAT_FILES_MAX; i++) {
         if (!known->files[i].choices[0] || mu_set_find_files(out->folder, &known->files[i], &out->lists[i]))
             continue;
-        return mu_conf_error(err, MU_E_IO, section, "data: '%s' is not in %s (looked for %s%s); `muster data fetch` lists what it can download, "
-                                                    "and 'path:' says where else it lies",
-                             name, out->folder, known->files[i].choices[0], ", also as .gz, .xz or .zst");
+        bool offered = mu_fetch_find(name) != NULL;
+        return mu_conf_error(err, MU_E_IO, section, "data: '%s' is not in %s (looked for %s, also as .gz, .xz or .zst); %s%s%s'path:' says where else it lies",
+                             name, out->folder, known->files[i].choices[0], offered ? "`muster data fetch " : "", offered ? name : "",
+                             offered ? "` downloads it, and " : "");
     }
     return MU_OK;
 }

@@ -36,7 +36,8 @@ static void test_numbers(void **state)
 static void test_texts(void **state)
 {
     (void)state;
-    static const char text[] = "{\"users\": [\"KING\"], \"num_samples\": [2], \"user_data\": {\"KING\": {\"x\": [\"ab\", \"\xC3\xA9\\n\"], \"y\": [\"c\", \"a\"]}}}";
+    static const char text[] = "{\"users\": [\"KING\"], \"num_samples\": [2], "
+                               "\"user_data\": {\"KING\": {\"x\": [\"ab\", \"\xC3\xA9\\n\"], \"y\": [\"c\", \"a\"]}}}";
     mu_leaf leaf = { 0 };
     mu_intern users = { 0 }, labels = { 0 };
     mu_error err;

@@ -58,9 +58,11 @@ _Static_assert(MU_COUNT(infos) == SET_COUNT, "every set has its row");
 
 static const mu_known_set sets[SET_COUNT] = {
     [SET_MNIST] = { .format = &mu_format_arrays, .files = MNIST_FILES, .mean = "0.1307", .sd = "0.3081" },
-    [SET_FASHION] = { .format = &mu_format_arrays, .files = MNIST_FILES, .mean = "0.2860", .sd = "0.3530", .class_names = fashion_classes, .class_count = MU_COUNT(fashion_classes) },
+    [SET_FASHION] = { .format = &mu_format_arrays, .files = MNIST_FILES, .mean = "0.2860", .sd = "0.3530",
+                      .class_names = fashion_classes, .class_count = MU_COUNT(fashion_classes) },
     [SET_CIFAR10] = { .format = &mu_format_cifar10,
-                      .files = { { { CIFAR10_BATCHES(""), CIFAR10_BATCHES("cifar-10-batches-bin/"), "cifar-10-binary.tar", "train_first25000.bin" } },
+                      .files = { { { CIFAR10_BATCHES(""), CIFAR10_BATCHES("cifar-10-batches-bin/"), "cifar-10-binary.tar",
+                                     "train_first25000.bin" } },
                                  { { "test_batch.bin", "cifar-10-batches-bin/test_batch.bin", "cifar-10-binary.tar" } } },
                       .mean = "0.4914, 0.4822, 0.4465", .sd = "0.2470, 0.2435, 0.2616",
                       .class_names = cifar10_classes, .class_count = MU_COUNT(cifar10_classes) },

@@ -27,19 +27,12 @@ typedef struct table {
 
 static void copy_example(const table *t, const mu_examples *from, uint32_t row, float *x, int32_t *label)
 {
-    size_t values = mu_shape_values(from->shape), begin = (size_t)row * from->stride;
-    uint32_t channels = from->shape.channels;
+    size_t channels = from->shape.channels, pixels = (size_t)from->shape.height * from->shape.width, at = (size_t)row * from->stride;
+    size_t next_shades = t->normalize.mean.count > 1 || t->normalize.sd.count > 1 ? SHADES : 0;
     *label = from->labels[row];
-    if (from->bytes && t->normalize.mean.count == 1 && t->normalize.sd.count == 1) {
-        for (size_t i = 0; i < values; i++)
-            x[i] = t->shades[from->bytes[begin + i]];
-    } else {
-        for (size_t i = 0; i < values; i++) {
-            uint32_t channel = (uint32_t)(i % channels);
-            x[i] = from->bytes ? t->shades[(size_t)channel * SHADES + from->bytes[begin + i]]
-                               : mu_normalize_value(&t->normalize, channel, from->floats[begin + i]);
-        }
-    }
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t c = 0; c < channels; c++, at++)
+            *x++ = from->bytes ? t->shades[c * next_shades + from->bytes[at]] : mu_normalize_value(&t->normalize, (uint32_t)c, from->floats[at]);
 }
 
 static uint32_t row_of(const table *t, uint32_t number)

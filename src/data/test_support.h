@@ -60,6 +60,29 @@ static inline void assert_open_fails(const char *yaml, mu_status expected, const
     assert_null(data);
 }
 
+/* How many examples there are on all devices, and of each class (class_totals [classes] may be NULL). */
+static inline uint64_t count_examples(const mu_data *data, uint64_t *class_totals)
+{
+    uint32_t classes = mu_data_classes(data), *counts = malloc(classes * sizeof *counts);
+    uint64_t all = 0;
+    assert_non_null(counts);
+    if (class_totals)
+        memset(class_totals, 0, classes * sizeof *class_totals);
+    for (uint32_t d = 0; d < mu_data_device_count(data); d++) {
+        uint32_t sum = 0;
+        mu_data_label_counts(data, d, counts);
+        for (uint32_t c = 0; c < classes; c++) {
+            sum += counts[c];
+            if (class_totals)
+                class_totals[c] += counts[c];
+        }
+        assert_int_equal(sum, mu_data_num_examples(data, d));
+        all += sum;
+    }
+    free(counts);
+    return all;
+}
+
 /* A file of the fixtures, mapped. */
 static inline mu_file fixture(const char *name)
 {

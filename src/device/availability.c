@@ -55,6 +55,10 @@ static mu_status load_trace(mu_availability *a, const mu_conf_node *node, uint64
     a->config.path = a->path;
     status = mu_trace_parse(a->path, file.data, file.size_bytes, &a->trace, err);
     mu_file_unmap(&file);
+    for (size_t i = 0; i < a->trace.row_count && !status && a->config.align == ALIGN_CLOCK; i++)
+        if (a->trace.rows[i].count && a->trace.rows[i].begin < 0)
+            status = mu_conf_error(err, MU_E_CONFIG, node,
+                                   "fleet: availability: 'align: clock' needs trace_start_s, which row %zu of %s lacks", i + 1, a->path);
     if (status || a->config.assign == ASSIGN_ORDER)
         return status;
     a->order = malloc(a->trace.row_count * sizeof *a->order);

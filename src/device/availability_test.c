@@ -96,6 +96,33 @@ static void test_begin_and_clock(void **state)
     mu_availability_destroy(a);
 }
 
+static void test_the_clock_needs_a_beginning(void **state)
+{
+    (void)state;
+    static const struct { const char *rows; bool good; } cases[] = {
+        { "trace_start_s,trace_len_s,on_intervals_s\n5,10,1-2\n,,\n,10,\n", true }, /* who is never on needs none */
+        { "trace_start_s,trace_len_s,on_intervals_s\n5,10,1-2\n,10,1-2\n", false },
+        { "trace_len_s,on_intervals_s\n10,\n10,1-2\n", false },
+    };
+    for (size_t i = 0; i < MU_COUNT(cases); i++) {
+        char path[128], text[256];
+        snprintf(path, sizeof path, "/tmp/muster-clock-test-%ld.csv", (long)getpid());
+        snprintf(text, sizeof text, "a: {trace: %s, align: clock}", path);
+        mu_conf *conf;
+        mu_availability *a = NULL;
+        mu_error err;
+        assert_int_equal(mu_file_write(path, cases[i].rows, strlen(cases[i].rows), NULL), MU_OK);
+        assert_int_equal(mu_conf_parse("test", text, strlen(text), &conf, NULL), MU_OK);
+        mu_status status = mu_availability_create(mu_conf_get(mu_conf_root(conf), "a"), 1, &a, &err);
+        assert_int_equal(status, cases[i].good ? MU_OK : MU_E_CONFIG);
+        if (status)
+            assert_non_null(strstr(err.message, "'align: clock' needs trace_start_s, which row 2 of"));
+        mu_availability_destroy(a);
+        mu_conf_destroy(conf);
+        remove(path);
+    }
+}
+
 static void test_at_random(void **state)
 {
     (void)state;
@@ -213,7 +240,8 @@ static void test_real_trace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_moment), cmocka_unit_test(test_begin_and_clock), cmocka_unit_test(test_at_random),
+        cmocka_unit_test(test_every_moment), cmocka_unit_test(test_begin_and_clock),
+        cmocka_unit_test(test_the_clock_needs_a_beginning), cmocka_unit_test(test_at_random),
         cmocka_unit_test(test_the_end_of_time), cmocka_unit_test(test_errors),       cmocka_unit_test(test_real_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,8 @@ static void test_every_row_is_plausible(void **state)
         double fp32 = p->macs_per_s[MU_PRECISION_FP32];
         assert_true(fp32 >= 1e6 && fp32 <= 1e13);
         for (int precision = 0; precision < MU_PRECISION_COUNT; precision++) /* narrower is not slower, nor 10 times faster */
-            assert_true(p->macs_per_s[precision] == 0.0 || (p->macs_per_s[precision] >= fp32 && p->macs_per_s[precision] <= 10.0 * fp32));
+            assert_true(p->macs_per_s[precision] == 0.0 ||
+                        (p->macs_per_s[precision] >= fp32 && p->macs_per_s[precision] <= 10.0 * fp32));
         assert_true(p->memory_bytes >= 64 * 1024 && p->memory_bytes <= (uint64_t)1 << 40);
         assert_true(p->download_bit_per_s >= 1e6 && p->download_bit_per_s <= 1e10);
         assert_true(p->upload_bit_per_s >= 1e6 && p->upload_bit_per_s <= p->download_bit_per_s);

@@ -12,7 +12,8 @@
 static const mu_option profile_rows[] = {
     { "help", MU_OPTION_TEXT, FIELD(help), 0, 0, "", NULL, NULL, "the hardware it stands for" },
     { "source", MU_OPTION_TEXT, FIELD(source), 0, 0, "given in the configuration", NULL, NULL, "where the figures come from" },
-    { "tier", MU_OPTION_TEXT, FIELD(tier), 0, 0, "mid", NULL, NULL, "low, mid, high or a name of your own: results are broken down by it" },
+    { "tier", MU_OPTION_TEXT, FIELD(tier), 0, 0, "mid", NULL, NULL,
+      "low, mid, high or a name of your own: results are broken down by it" },
     { "macs_per_s", MU_OPTION_REAL, FIELD(macs_per_s[MU_PRECISION_FP32]), 1, 1e18, NULL, NULL, "MAC/s",
       "multiply-accumulates a second in training, fp32" },
     { "bf16_macs_per_s", MU_OPTION_REAL, FIELD(macs_per_s[MU_PRECISION_BF16]), 0, 1e18, "0", NULL, "MAC/s",
@@ -53,7 +54,8 @@ static const mu_profile *find(const mu_class_list *list, const char *name)
     return NULL;
 }
 
-static mu_status unknown_class(const mu_class_list *list, const char *name, const char *where, const mu_conf_node *node, mu_error *err)
+static mu_status unknown_class(const mu_class_list *list, const char *name, const char *where, const mu_conf_node *node,
+                               mu_error *err)
 {
     size_t count, used = 0;
     const mu_profile *built_in = mu_profiles(&count);
@@ -104,8 +106,8 @@ static void take_defaults(const mu_profile *base, mu_option rows[ROW_COUNT], cha
 static mu_status check_name(const char *what, const char *name, const mu_conf_node *node, mu_error *err)
 {
     if (!*name || strlen(name) > MU_LIMIT_NAME_BYTES)
-        return mu_conf_error(err, MU_E_CONFIG, node, "fleet: classes: a %s has 1 to %u letters, this has %zu", what, MU_LIMIT_NAME_BYTES,
-                             strlen(name));
+        return mu_conf_error(err, MU_E_CONFIG, node, "fleet: classes: a %s has 1 to %u letters, this has %zu", what,
+                             MU_LIMIT_NAME_BYTES, strlen(name));
     return MU_OK;
 }
 

@@ -219,7 +219,8 @@ static mu_status make_mix(mu_fleet *fleet, mu_error *err)
     const mu_conf_node *mix = mu_conf_get(mu_conf_root(fleet->conf), "mix");
     if (!mix || mu_conf_kind_of(mix) != MU_CONF_MAP || mu_conf_count(mix) == 0)
         return mu_conf_error(err, MU_E_CONFIG, mix ? mix : mu_conf_root(fleet->conf),
-                             "fleet: expected 'mix', a map of classes to shares as in {phone-low: 0.7, phone-high: 0.3}; or 'csv'; or 'name'");
+                             "fleet: expected 'mix', a map of classes to shares as in {phone-low: 0.7, phone-high: 0.3}; "
+                             "or 'csv'; or 'name'");
     if (mu_conf_count(mix) > MU_LIMIT_CLASSES_OF_DEVICES)
         return mu_conf_error(err, MU_E_LIMIT, mix, "fleet: mix has %zu classes, at most %u are taken", mu_conf_count(mix),
                              MU_LIMIT_CLASSES_OF_DEVICES);
@@ -251,7 +252,8 @@ static mu_status make_measured(mu_fleet *fleet, mu_error *err)
     if (status)
         return status;
     c->csv = fleet->path;
-    status = mu_measured_parse(fleet->path, file.data, file.size_bytes, like, c->reference_macs_per_s, &c->reference_ms, &fleet->measured, err);
+    status = mu_measured_parse(fleet->path, file.data, file.size_bytes, like, c->reference_macs_per_s, &c->reference_ms,
+                               &fleet->measured, err);
     mu_file_unmap(&file);
     if (status)
         return status;
@@ -313,7 +315,8 @@ static mu_status make_fleet(mu_fleet *fleet, const mu_conf_node *section, mu_err
     const mu_conf_node *root = mu_conf_root(fleet->conf), *csv = mu_conf_get(root, "csv");
     if (csv && mu_conf_get(root, "mix"))
         return mu_conf_error(err, MU_E_CONFIG, csv, "fleet: either 'mix' or 'csv', not both");
-    status = mu_options_read(rows, csv ? MU_COUNT(rows) : (size_t)MIX_ROW_COUNT, root, csv ? csv_keys : mix_keys, "fleet", &fleet->config, err);
+    status = mu_options_read(rows, csv ? MU_COUNT(rows) : (size_t)MIX_ROW_COUNT, root, csv ? csv_keys : mix_keys, "fleet",
+                             &fleet->config, err);
     if (!status)
         status = mu_class_list_read(mu_conf_get(root, "classes"), &fleet->own, err);
     if (!status)

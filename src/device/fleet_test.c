@@ -98,7 +98,8 @@ static void test_seed_decides_who_is_what(void **state)
 static void test_tiers_in_order(void **state)
 {
     (void)state;
-    mu_fleet *fleet = make("fleet: {classes: {sloth: {extend: pi-4, tier: sleepy}}, mix: {sloth: 1, laptop: 1, phone-low: 2}}", 100, 1);
+    mu_fleet *fleet =
+        make("fleet: {classes: {sloth: {extend: pi-4, tier: sleepy}}, mix: {sloth: 1, laptop: 1, phone-low: 2}}", 100, 1);
     assert_int_equal(mu_fleet_tier_count(fleet), 3);
     assert_string_equal(mu_fleet_tier_name(fleet, 0), "low");
     assert_string_equal(mu_fleet_tier_name(fleet, 1), "high");
@@ -161,7 +162,8 @@ static void test_names(void **state)
     assert_int_equal(count_class(fleet, 0), 30);
     assert_string_equal(mu_fleet_class(fleet, 0)->name, "phone-low");
     for (uint32_t device = 0; device < 100; device++) /* 0 took the place of what the name says */
-        assert_true(mu_fleet_profile(fleet, device).macs_per_s[0] == mu_fleet_class(fleet, mu_fleet_class_of(fleet, device))->macs_per_s[0]);
+        assert_true(mu_fleet_profile(fleet, device).macs_per_s[0] ==
+                    mu_fleet_class(fleet, mu_fleet_class_of(fleet, device))->macs_per_s[0]);
     mu_fleet_destroy(fleet);
 }
 
@@ -286,7 +288,12 @@ static void test_csv_at_random_is_a_permutation(void **state)
     for (uint32_t device = 0; device < 6; device++) {
         mu_profile p = mu_fleet_profile(a, device);
         double compute_ms = 6.1e9 * 300 / p.macs_per_s[0];
-        size_t row = compute_ms < 75 ? 3 : compute_ms < 150 ? 0 : compute_ms < 300 ? 2 : compute_ms < 600 ? 1 : compute_ms < 1200 ? 4 : 5;
+        static const double below[] = { 75, 150, 300, 600, 1200 }; /* 50, 100, 200, 400, 800, 1600 ms */
+        static const size_t rows[] = { 3, 0, 2, 1, 4, 5 };
+        size_t place = 0;
+        while (place < MU_COUNT(below) && compute_ms > below[place])
+            place++;
+        size_t row = rows[place];
         assert_false(seen[row]);
         seen[row] = true;
         moved |= row != device;
@@ -378,7 +385,8 @@ static void test_round_trips(void **state)
     check_round_trip("fleet: pi-4");
     check_round_trip("seed: 1");
     check_round_trip("fleet: {name: phones, speed_spread: 0.123456789}");
-    check_round_trip("fleet: {classes: {pi-4: {extend: pi-4, tier: 'yes: it is', help: '', active_w: 0.1}, b: {extend: pi-4}}, mix: {b: 1, pi-4: 2}}");
+    check_round_trip("fleet: {classes: {pi-4: {extend: pi-4, tier: 'yes: it is', help: '', active_w: 0.1}, b: {extend: pi-4}},"
+                     " mix: {b: 1, pi-4: 2}}");
     snprintf(text, sizeof text, "fleet: {csv: %s, availability: {trace: %s}}", csv, trace);
     check_round_trip(text);
     snprintf(text, sizeof text,
@@ -426,8 +434,8 @@ static void test_real_devices(void **state)
         printf("skipped: MUSTER_DATA is not set\n");
         skip();
     }
-    snprintf(text, sizeof text, "fleet: {csv: %s/devices/devices.csv, availability: {trace: %s/devices/availability.csv, align: clock}}",
-             folder, folder);
+    snprintf(text, sizeof text,
+             "fleet: {csv: %s/devices/devices.csv, availability: {trace: %s/devices/availability.csv, align: clock}}", folder, folder);
     mu_fleet *fleet = make(text, 1000, 1);
     uint32_t tiers[3] = { 0 }, never = 0;
     for (uint32_t device = 0; device < 1000; device++) {

@@ -31,8 +31,8 @@ static mu_status read_positive(reader *r, size_t column, double scale, double *o
         return MU_OK;
     mu_status status = mu_csv_real(&r->csv, column, out, r->err);
     if (!status && !(*out >= 1e-6 && *out <= 1e12))
-        status = mu_csv_error(&r->csv, column, r->err, MU_E_RANGE, "%g, expected a number from 1e-6 to 1e12, or nothing where it is unknown",
-                              *out);
+        status = mu_csv_error(&r->csv, column, r->err, MU_E_RANGE,
+                              "%g, expected a number from 1e-6 to 1e12, or nothing where it is unknown", *out);
     *out *= scale;
     return status;
 }
@@ -163,8 +163,8 @@ static mu_status set_speeds(mu_measured *m, const mu_profile *like, double refer
         row->macs_per_s = isnan(compute_ms) ? reference_macs_per_s : reference_macs_per_s * reference_ms / compute_ms;
         if (!(row->macs_per_s >= 1.0 && row->macs_per_s <= 1e18))
             return mu_error_set(err, MU_E_RANGE,
-                                "fleet: measured device %zu takes %g ms where reference_macs_per_s (%g) takes reference_ms (%g): that is %g "
-                                "MAC/s, expected 1 to 1e18",
+                                "fleet: measured device %zu takes %g ms where reference_macs_per_s (%g) takes reference_ms (%g): "
+                                "that is %g MAC/s, expected 1 to 1e18",
                                 i, compute_ms, reference_macs_per_s, reference_ms, row->macs_per_s);
         if (isnan(row->download_bit_per_s))
             row->download_bit_per_s = like->download_bit_per_s;

@@ -53,11 +53,11 @@ static bool parse_us(const char **text, mu_time_us *out)
     return us <= (mu_time_us)MU_LIMIT_TRACE_SECONDS * 1000000;
 }
 
-/* A whole field of seconds; an empty one is 0. */
-static mu_status read_seconds(reader *r, size_t column, const char *what, mu_time_us *out)
+/* A whole field of seconds. */
+static mu_status read_seconds(reader *r, size_t column, const char *what, mu_time_us when_empty, mu_time_us *out)
 {
     const char *text = r->csv.fields[column].text;
-    *out = 0;
+    *out = when_empty;
     if (!*text || (parse_us(&text, out) && !*text))
         return MU_OK;
     return mu_csv_error(&r->csv, column, r->err, MU_E_PARSE, "%s is '%.40s', expected seconds from 0 to %u with up to 6 decimals", what,
@@ -74,8 +74,8 @@ static mu_status add_interval(reader *r, mu_trace_row *row, mu_trace_interval in
                         : trace->interval_count == MU_LIMIT_TRACE_INTERVALS ? "there are more than 2^30 before it"
                                                                      : NULL;
     if (wrong)
-        return mu_csv_error(&r->csv, r->intervals_column, r->err, MU_E_PARSE, "interval %u (%.6f-%.6f s of %.6f s): %s", row->count + 1,
-                            mu_time_to_s(interval.on), mu_time_to_s(interval.off), mu_time_to_s(row->length), wrong);
+        return mu_csv_error(&r->csv, r->intervals_column, r->err, MU_E_PARSE, "interval %u (%.6f-%.6f s of %.6f s): %s",
+                            row->count + 1, mu_time_to_s(interval.on), mu_time_to_s(interval.off), mu_time_to_s(row->length), wrong);
     if (last && interval.on == last->off) {
         last->off = interval.off;
         return MU_OK;
@@ -111,11 +111,11 @@ static mu_status read_row(reader *r, size_t column_count)
         return mu_csv_error(&r->csv, SIZE_MAX, r->err, MU_E_PARSE, "%zu fields, the header has %zu", r->csv.count, column_count);
     if (trace->row_count == MU_LIMIT_DEVICES)
         return mu_csv_error(&r->csv, SIZE_MAX, r->err, MU_E_LIMIT, "more than %u devices", MU_LIMIT_DEVICES);
-    mu_trace_row row = { .first = trace->interval_count };
+    mu_trace_row row = { .begin = -1, .first = trace->interval_count };
     uint32_t stated = 0;
-    mu_status status = read_seconds(r, r->length_column, "trace_len_s", &row.length);
+    mu_status status = read_seconds(r, r->length_column, "trace_len_s", 0, &row.length);
     if (!status && r->begin_column != SIZE_MAX)
-        status = read_seconds(r, r->begin_column, "trace_start_s", &row.begin);
+        status = read_seconds(r, r->begin_column, "trace_start_s", -1, &row.begin);
     if (!status)
         status = read_intervals(r, &row, &stated);
     double expected = 0.0;

@@ -10,7 +10,7 @@ typedef struct mu_trace_interval {
 
 typedef struct mu_trace_row {
     mu_time_us length; /* after which it begins again; 0: never on */
-    mu_time_us begin;  /* when the recording began, on the clock that all rows share */
+    mu_time_us begin;  /* when the recording began, on the clock that all rows share; -1: unknown */
     size_t     first;  /* its intervals: ordered, not touching, within [0, length] */
     uint32_t   count;
 } mu_trace_row;

@@ -38,10 +38,11 @@ static bool check_input(mu_builder *builder, mu_shape input, uint32_t classes)
 {
     uint64_t pixels = (uint64_t)input.height * input.width;
     if (pixels == 0 || input.channels == 0 || pixels > MU_LIMIT_EXAMPLE_VALUES || pixels * input.channels > MU_LIMIT_EXAMPLE_VALUES)
-        return fail(builder, mu_error_set(builder->err, MU_E_SHAPE, "a model for inputs of %u x %u x %u: expected 1 to %zu values", input.height,
-                                          input.width, input.channels, MU_LIMIT_EXAMPLE_VALUES));
+        return fail(builder, mu_error_set(builder->err, MU_E_SHAPE, "a model for inputs of %u x %u x %u: expected 1 to %zu values",
+                                          input.height, input.width, input.channels, MU_LIMIT_EXAMPLE_VALUES));
     if (classes < 2 || classes > MU_LIMIT_CLASSES)
-        return fail(builder, mu_error_set(builder->err, MU_E_RANGE, "a model for %u classes: expected 2 to %u", classes, MU_LIMIT_CLASSES));
+        return fail(builder,
+                    mu_error_set(builder->err, MU_E_RANGE, "a model for %u classes: expected 2 to %u", classes, MU_LIMIT_CLASSES));
     return true;
 }
 
@@ -87,9 +88,11 @@ static bool check_name(mu_builder *builder, const char *name)
     while (is_name_letter(name[length]))
         length++;
     if (length == 0 || name[length])
-        return fail(builder, mu_error_set(builder->err, MU_E_CONFIG, "'%.128s' is no name for a layer: letters, digits, '_', '-' and '.'", name));
+        return fail(builder, mu_error_set(builder->err, MU_E_CONFIG,
+                                          "'%.128s' is no name for a layer: letters, digits, '_', '-' and '.'", name));
     if (length > MU_LIMIT_NAME_BYTES)
-        return fail(builder, mu_error_set(builder->err, MU_E_LIMIT, "the layer name '%.32s...' has more than %u letters", name, MU_LIMIT_NAME_BYTES));
+        return fail(builder, mu_error_set(builder->err, MU_E_LIMIT, "the layer name '%.32s...' has more than %u letters", name,
+                                          MU_LIMIT_NAME_BYTES));
     if (mu_builder_find(builder, name) != MU_VALUE_NONE)
         return fail(builder, mu_error_set(builder->err, MU_E_CONFIG, "the name '%s' is taken by %s", name,
                                           strcmp(name, "input") == 0 ? "the model's input" : "a layer before; give this one another"));
@@ -140,8 +143,8 @@ static bool connect(mu_builder *builder, mu_node *node, const uint32_t *inputs, 
     const mu_layer *layer = node->layer;
     const mu_model *model = builder->model;
     if (count < layer->inputs_min || count > layer->inputs_max)
-        return fail(builder, mu_error_set(builder->err, MU_E_CONFIG, "%s '%s' has %u input%s, expected %u to %u", layer->kind, node->name, count,
-                                          count == 1 ? "" : "s", layer->inputs_min, layer->inputs_max));
+        return fail(builder, mu_error_set(builder->err, MU_E_CONFIG, "%s '%s' has %u input%s, expected %u to %u", layer->kind,
+                                          node->name, count, count == 1 ? "" : "s", layer->inputs_min, layer->inputs_max));
     node->input_count = count;
     node->inputs = mu_store_take(&builder->model->store, count, sizeof *node->inputs);
     if (!node->inputs)
@@ -155,8 +158,8 @@ static bool connect(mu_builder *builder, mu_node *node, const uint32_t *inputs, 
             node->inputs[i].flattened = from->flattened;
         for (uint32_t k = 0; k < i; k++)
             if (inputs[k] == value)
-                return fail(builder, mu_error_set(builder->err, MU_E_CONFIG, "%s '%s' names the input '%s' twice", layer->kind, node->name,
-                                                  from ? from->name : "input"));
+                return fail(builder, mu_error_set(builder->err, MU_E_CONFIG, "%s '%s' names the input '%s' twice", layer->kind,
+                                                  node->name, from ? from->name : "input"));
         node->needs_gradient |= from && from->needs_gradient;
     }
     return true;
@@ -168,13 +171,16 @@ static bool check_flattened(mu_builder *builder, const mu_node *node)
     for (uint32_t i = 0; i < node->input_count; i++) {
         mu_shape flattened = node->inputs[i].flattened;
         if (node->layer->flat == MU_FLAT_REFUSES && flattened.height)
-            return fail(builder, mu_error_set(builder->err, MU_E_SHAPE,
-                                              "%s '%s' reads what a flatten has made from %u x %u pixels, where it would not do what PyTorch "
-                                              "does; put it before the flatten",
-                                              node->layer->kind, node->name, flattened.height, flattened.width));
+            return fail(
+                builder,
+                mu_error_set(builder->err, MU_E_SHAPE,
+                             "%s '%s' reads what a flatten has made from %u x %u pixels, where it would not do what PyTorch "
+                             "does; put it before the flatten",
+                             node->layer->kind, node->name, flattened.height, flattened.width));
         if (!mu_shape_equal(first, flattened))
-            return fail(builder, mu_error_set(builder->err, MU_E_SHAPE, "%s '%s': its inputs are flattened from images of different shapes",
-                                              node->layer->kind, node->name));
+            return fail(builder,
+                        mu_error_set(builder->err, MU_E_SHAPE, "%s '%s': its inputs are flattened from images of different shapes",
+                                     node->layer->kind, node->name));
     }
     return true;
 }
@@ -191,8 +197,9 @@ static bool infer(mu_builder *builder, mu_node *node)
         return fail(builder, status);
     uint64_t pixels = (uint64_t)node->output.height * node->output.width;
     if (pixels > MU_LIMIT_EXAMPLE_VALUES || pixels * node->output.channels > MU_LIMIT_EXAMPLE_VALUES)
-        return fail(builder, mu_error_set(builder->err, MU_E_LIMIT, "%s '%s': its output has %u x %u x %u values, at most %zu", node->layer->kind,
-                                          node->name, node->output.height, node->output.width, node->output.channels, MU_LIMIT_EXAMPLE_VALUES));
+        return fail(builder, mu_error_set(builder->err, MU_E_LIMIT, "%s '%s': its output has %u x %u x %u values, at most %zu",
+                                          node->layer->kind, node->name, node->output.height, node->output.width,
+                                          node->output.channels, MU_LIMIT_EXAMPLE_VALUES));
     node->param_offset = model->trainable_count;
     node->statistic_offset = model->state_count - model->trainable_count;
     if (node->layer->declare)
@@ -265,14 +272,15 @@ void mu_builder_declare(mu_builder *builder, const mu_node *node, mu_param param
             break;
     }
     if (count + model->state_count > MU_LIMIT_MODEL_PARAMETERS) {
-        fail(builder, mu_error_set(builder->err, MU_E_LIMIT, "%s '%s': with it the model has more than %zu parameters", node->layer->kind,
-                                   node->name, MU_LIMIT_MODEL_PARAMETERS));
+        fail(builder, mu_error_set(builder->err, MU_E_LIMIT, "%s '%s': with it the model has more than %zu parameters",
+                                   node->layer->kind, node->name, MU_LIMIT_MODEL_PARAMETERS));
         return;
     }
     param.tensor.count = (size_t)count;
     param.tensor.offset = param.tensor.trainable ? model->trainable_count : model->state_count - model->trainable_count;
     param.tensor.name = join_name(&model->store, node->name, param.tensor.name);
-    mu_param *params = param.tensor.name ? append(&model->store, model->params, &model->param_count, &model->param_capacity, sizeof param) : NULL;
+    mu_param *params =
+        param.tensor.name ? append(&model->store, model->params, &model->param_count, &model->param_capacity, sizeof param) : NULL;
     if (!params) {
         no_memory(builder);
         return;
@@ -293,15 +301,20 @@ static bool check_readers(mu_builder *builder, const uint32_t *readers)
         return fail(builder, mu_error_set(builder->err, MU_E_CONFIG, "model '%s' has no layer with weights", model->name));
     for (uint32_t i = 0; i + 1 < model->node_count; i++)
         if (readers[i + 1] == 0)
-            return fail(builder, mu_error_set(builder->err, MU_E_CONFIG, "nothing reads the output of %s '%s', and it is not the last layer",
-                                              model->nodes[i].layer->kind, model->nodes[i].name));
+            return fail(builder,
+                        mu_error_set(builder->err, MU_E_CONFIG, "nothing reads the output of %s '%s', and it is not the last layer",
+                                     model->nodes[i].layer->kind, model->nodes[i].name));
     const mu_node *last = &model->nodes[model->node_count - 1];
     if (!mu_shape_equal(last->output, (mu_shape){ 1, 1, model->classes }))
-        return fail(builder, mu_error_set(builder->err, MU_E_SHAPE, "the last layer, %s '%s', gives %u x %u x %u values; expected one for each of the %u classes",
-                                          last->layer->kind, last->name, last->output.height, last->output.width, last->output.channels,
-                                          model->classes));
+        return fail(builder,
+                    mu_error_set(builder->err, MU_E_SHAPE,
+                                 "the last layer, %s '%s', gives %u x %u x %u values; expected one for each of the %u classes",
+                                 last->layer->kind, last->name, last->output.height, last->output.width, last->output.channels,
+                                 model->classes));
     if (last->flattened.height)
-        return fail(builder, mu_error_set(builder->err, MU_E_SHAPE, "the classes of model '%s' are pixels of a flattened image; end it with a dense layer", model->name));
+        return fail(builder, mu_error_set(builder->err, MU_E_SHAPE,
+                                          "the classes of model '%s' are pixels of a flattened image; end it with a dense layer",
+                                          model->name));
     return true;
 }
 

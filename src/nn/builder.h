@@ -1,5 +1,5 @@
-/* Building a graph, layer by layer. The first mistake is kept and everything after it does nothing, so a model can be written down without
- * a check after each line:
+/* Building a graph, layer by layer. The first mistake is kept and everything after it does nothing, so a model can be written down
+ * without a check after each line:
  *
  *     mu_builder builder = mu_builder_begin("lenet", input, classes, err);
  *     mu_builder_add_next(&builder, &mu_layer_conv, "conv1", &(mu_conv_config){ .channels = 6, .kernel = 5, ... });
@@ -34,8 +34,8 @@ uint32_t mu_builder_add_next(mu_builder *builder, const mu_layer *layer, const c
 /* The value of that name; "input" is the model's input. MU_VALUE_NONE: there is none. */
 uint32_t mu_builder_find(const mu_builder *builder, const char *name);
 
-/* Check what can only be seen at the end, do the ReLUs where they can be done in passing, and hand over. Whatever it returns, the builder is
- * empty afterwards. */
+/* Check what can only be seen at the end, do the ReLUs where they can be done in passing, and hand over. Whatever it returns, the
+ * builder is empty afterwards. */
 mu_status mu_builder_finish(mu_builder *builder, mu_model **out);
 
 #endif

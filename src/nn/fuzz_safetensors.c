@@ -1,4 +1,5 @@
-/* Fuzz target: a file of weights; tests/reference/exchange.safetensors is one of this model's, to start from. What is read is written and read again, and must be the same. */
+/* Fuzz target: a file of weights; tests/reference/exchange.safetensors is one of this model's, to start from. What is read is
+ * written and read again, and must be the same. */
 #include "muster/model.h"
 
 #include <stdlib.h>
@@ -38,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     unsigned char *bytes;
     size_t size_bytes;
-    if (mu_model_encode(model, weights, NULL, &bytes, &size_bytes, &err) || mu_model_decode(model, "fuzz", bytes, size_bytes, again, &err) ||
+    if (mu_model_encode(model, weights, NULL, &bytes, &size_bytes, &err) ||
+        mu_model_decode(model, "fuzz", bytes, size_bytes, again, &err) ||
         memcmp(weights, again, mu_model_state_count(model) * sizeof(float)))
         abort();
     free(bytes);

@@ -31,8 +31,9 @@ static void slopes(subject *s, float *param, double here, float step, double *le
     *param = kept;
 }
 
-/* A central difference, at two distances. Where the loss is smooth they agree, and the slopes of both sides differ by what is proportional to the
- * distance. Otherwise the step has crossed the corner of a ReLU or a change of the largest, and the difference says nothing: false. */
+/* A central difference, at two distances. Where the loss is smooth they agree, and the slopes of both sides differ by what is
+ * proportional to the distance. Otherwise the step has crossed the corner of a ReLU or a change of the largest, and the difference
+ * says nothing: false. */
 static bool difference(subject *s, float *param, double *slope)
 {
     double here = loss_of(s), left[2], right[2];
@@ -71,31 +72,46 @@ static void check_model(const char *text, mu_shape shape)
     mu_model_destroy(s.model);
 }
 
-#define TAIL "  - flatten\n  - {dense: last}\n"
-#define HEAD "layers:\n  - {conv: first, channels: 4, kernel: 3, padding: 1, init: he}\n"
-
-/* One row for each kind, so that a kind without a test shows. */
+/* One row for each kind, so that a kind without a test shows. Each reads `pre`, an image of 5 x 4 x 4 (dense: as a
+ * vector). */
 static const struct {
-    const char *kind, *text;
+    const char *kind, *lines;
 } rows[] = {
-    { "dense", "layers:\n  - flatten\n  - {dense: a, units: 7}\n  - tanh\n  - {dense: b, units: 6, bias: false}\n  - sigmoid\n  - {dense: last}\n" },
-    { "conv", HEAD "  - tanh\n  - {conv: c, channels: 6, kernel: 3, kernel_width: 2, stride: 2, padding: 1, groups: 2}\n  - tanh\n" TAIL },
-    { "depthwise_conv", HEAD "  - tanh\n  - {depthwise_conv: c, kernel: 3, stride: 2, padding: same, multiplier: 2}\n  - tanh\n" TAIL },
-    { "max_pool", HEAD "  - {max_pool: p, size: 3, stride: 2, padding: 1}\n" TAIL },
-    { "average_pool", HEAD "  - {average_pool: p, size: 3, stride: 2, padding: 1}\n  - tanh\n" TAIL },
-    { "global_average_pool", HEAD "  - tanh\n  - global_average_pool\n" TAIL },
-    { "batch_norm", HEAD "  - {batch_norm: n}\n  - tanh\n" TAIL },
-    { "group_norm", HEAD "  - {group_norm: n, groups: 2}\n  - tanh\n" TAIL },
-    { "relu", HEAD "  - {batch_norm: n}\n  - relu\n" TAIL },
-    { "leaky_relu", HEAD "  - leaky_relu\n" TAIL },
-    { "relu6", HEAD "  - relu6\n" TAIL },
-    { "sigmoid", HEAD "  - sigmoid\n" TAIL },
-    { "tanh", HEAD "  - tanh\n" TAIL },
-    { "flatten", HEAD "  - flatten\n  - tanh\n  - flatten\n  - {dense: last}\n" },
-    { "add", HEAD "  - {tanh: t}\n  - {conv: c, channels: 4, kernel: 1}\n  - {add: [c, t, first], name: s}\n  - tanh\n" TAIL },
-    { "concat", HEAD "  - {tanh: t}\n  - {conv: c, channels: 3, kernel: 1}\n  - {concat: [c, t], name: s}\n  - tanh\n" TAIL },
-    { "dropout", HEAD "  - tanh\n  - {dropout: d, rate: 0.3}\n" TAIL },
+    { "dense", "  - {dense: k, units: 7}\n" },
+    { "conv", "  - {conv: k, channels: 6, kernel: 3, kernel_width: 2, stride: 2, padding: 1, groups: 2}\n" },
+    { "depthwise_conv", "  - {depthwise_conv: k, kernel: 3, stride: 2, padding: same, multiplier: 2}\n" },
+    { "max_pool", "  - {max_pool: k, size: 3, stride: 2, padding: 1}\n" },
+    { "average_pool", "  - {average_pool: k, size: 3, stride: 2, padding: 1}\n" },
+    { "global_average_pool", "  - global_average_pool\n" },
+    { "batch_norm", "  - {batch_norm: k}\n" },
+    { "group_norm", "  - {group_norm: k, groups: 2}\n" },
+    { "relu", "  - relu\n" },
+    { "leaky_relu", "  - leaky_relu\n" },
+    { "relu6", "  - relu6\n" },
+    { "sigmoid", "  - sigmoid\n" },
+    { "tanh", "  - tanh\n" },
+    { "flatten", "  - flatten\n  - flatten\n" },
+    { "add", "  - {add: [first, pre]}\n" },
+    { "concat", "  - {concat: [first, pre]}\n" },
+    { "dropout", "  - {dropout: k, rate: 0.3}\n" },
 };
+
+/* In the first form the layer alone reads its input, and may write the gradient over its output's. In the second its input is read again
+ * further on, so in backward the layer adds to a gradient that is there. */
+static void check_kind(const char *kind, const char *lines)
+{
+    static const char head[] = "layers:\n  - {conv: first, channels: 4, kernel: 3, padding: 1, init: he}\n  - {tanh: pre}\n";
+    bool reads_vector = strcmp(kind, "dense") == 0;
+    const char *flatten = reads_vector ? "  - {flatten: vector}\n" : "", *source = reads_vector ? "vector" : "pre";
+    char text[1024];
+    snprintf(text, sizeof text, "%s%s%s  - {tanh: post}\n  - {flatten: end}\n  - {dense: last}\n", head, flatten, lines);
+    check_model(text, (mu_shape){ 5, 4, 2 });
+    snprintf(text, sizeof text,
+             "%s%s%s  - {tanh: post}\n  - {flatten: end}\n  - {dense: left}\n  - {flatten: again, input: %s}\n  - {dense: right}\n"
+             "  - {add: [left, right], name: out}\n",
+             head, flatten, lines, source);
+    check_model(text, (mu_shape){ 5, 4, 2 });
+}
 
 static void test_each_kind(void **state)
 {
@@ -108,7 +124,7 @@ static void test_each_kind(void **state)
             row++;
         if (row == MU_COUNT(rows))
             fail_msg("no gradient test for the layer kind %s", layers[i]->kind);
-        check_model(rows[row].text, (mu_shape){ 5, 4, 2 });
+        check_kind(rows[row].kind, rows[row].lines);
     }
 }
 

@@ -7,7 +7,8 @@ const char *const mu_init_words[] = { "model", "default", "glorot", "he", NULL }
 _Static_assert(MU_INIT_HE == 3, "every way has its word");
 
 /* "default" is PyTorch's: weight and bias uniform within 1/sqrt(fan_in) (its Kaiming-uniform with a = sqrt(5) comes to the same).
- * Glorot and Bengio 2010: uniform within sqrt(6 / (fan_in + fan_out)). He et al. 2015: normal with variance 2 / fan_in. Both with bias 0. */
+ * Glorot and Bengio 2010: uniform within sqrt(6 / (fan_in + fan_out)). He et al. 2015: normal with variance 2 / fan_in. Both with
+ * bias 0. */
 void mu_builder_declare_weight(mu_builder *builder, const mu_node *node, mu_tensor weight, bool bias, mu_init init, double fan_in,
                                double fan_out)
 {

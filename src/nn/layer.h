@@ -87,8 +87,9 @@ struct mu_layer {
     bool             takes_relu;  /* can do a ReLU on its output in the same pass */
     /* Look at the inputs, resolve the config, set node->output (and ->flattened where it is not the inputs'). */
     mu_status (*shape)(mu_node *node, uint32_t classes, mu_error *err);
-    void (*declare)(const mu_node *node, mu_builder *builder);                                             /* NULL: no parameters */
-    void (*needs)(const mu_node *node, const mu_kernel_table *kernels, uint32_t batch, bool training, mu_layer_needs *needs); /* NULL: nothing */
+    void (*declare)(const mu_node *node, mu_builder *builder); /* NULL: no parameters */
+    /* NULL: nothing. Must not ask for less when the batch is larger. */
+    void (*needs)(const mu_node *node, const mu_kernel_table *kernels, uint32_t batch, bool training, mu_layer_needs *needs);
     void (*forward)(const mu_layer_call *call, const mu_pass *pass);
     void (*backward)(const mu_layer_call *call, const mu_pass *pass);
     uint64_t (*macs)(const mu_node *node); /* multiply-accumulates of one example's forward; NULL: none */

@@ -1,5 +1,5 @@
-/* Batch norm (Ioffe and Szegedy 2015): each channel to mean 0 and variance 1 over the batch and all pixels, then a trained scale and shift.
- * For inference the running mean and variance take the batch's place. */
+/* Batch norm (Ioffe and Szegedy 2015): each channel to mean 0 and variance 1 over the batch and all pixels, then a trained scale
+ * and shift. For inference the running mean and variance take the batch's place. */
 #include "nn/layers.h"
 
 static const mu_option options[] = {
@@ -18,8 +18,8 @@ static mu_status shape(mu_node *node, uint32_t classes, mu_error *err)
 
 static mu_param channel_vector(const mu_node *node, const char *name, bool trainable, double first_value)
 {
-    mu_tensor tensor = { .name = name, .rank = 1, .shape = { node->output.channels }, .layout = MU_LAYOUT_VECTOR, .trainable = trainable,
-                         .flattened = node->inputs[0].flattened };
+    mu_tensor tensor = { .name = name, .rank = 1, .shape = { node->output.channels }, .layout = MU_LAYOUT_VECTOR,
+                         .trainable = trainable, .flattened = node->inputs[0].flattened };
     return (mu_param){ .tensor = tensor, .fill = MU_FILL_CONSTANT, .scale = first_value };
 }
 

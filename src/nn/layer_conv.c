@@ -6,27 +6,22 @@
 
 enum { MOST = 1024 }; /* kernel, stride and padding: far above what is useful, far below what could overflow */
 
-#define SHARED_OPTIONS                                                                                                              \
-    { "kernel", MU_OPTION_COUNT, offsetof(mu_conv_config, kernel), 1, MOST, "3", NULL, "pixels", "height of the window, and its width" }, \
-    { "kernel_width", MU_OPTION_COUNT, offsetof(mu_conv_config, kernel_width), 0, MOST, "0", NULL, "pixels",                         \
-      "width of the window; 0: as its height" },                                                                                    \
-    { "stride", MU_OPTION_COUNT, offsetof(mu_conv_config, stride), 1, MOST, "1", NULL, "pixels", "from one window to the next" },    \
-    { "stride_width", MU_OPTION_COUNT, offsetof(mu_conv_config, stride_width), 0, MOST, "0", NULL, "pixels",                         \
-      "the same along a row; 0: as stride" },                                                                                       \
-    { "padding", MU_OPTION_TEXT, offsetof(mu_conv_config, padding), 0, 0, "0", NULL, "pixels",                                       \
-      "zeros on all four sides, or 'same': outputs = inputs / stride, rounded up" },                                                \
-    { "bias", MU_OPTION_BOOL, offsetof(mu_conv_config, bias), 0, 0, "true", NULL, NULL, "add a trained constant to each channel" },  \
-    { "init", MU_OPTION_CHOICE, offsetof(mu_conv_config, init), 0, 0, "model", mu_init_words, NULL, "first weights" }
-
-static const mu_option conv_options[] = {
+/* One table: conv has all rows but the last, depthwise_conv all but the first two. */
+static const mu_option options[] = {
     { "channels", MU_OPTION_COUNT, offsetof(mu_conv_config, channels), 1, 65536, NULL, NULL, NULL, "channels of the output" },
-    SHARED_OPTIONS,
     { "groups", MU_OPTION_COUNT, offsetof(mu_conv_config, groups), 1, 65536, "1", NULL, NULL,
       "channels fall into so many parts, each convolved on its own" },
-};
-
-static const mu_option depthwise_options[] = {
-    SHARED_OPTIONS,
+    { "kernel", MU_OPTION_COUNT, offsetof(mu_conv_config, kernel), 1, MOST, "3", NULL, "pixels",
+      "height of the window, and its width" },
+    { "kernel_width", MU_OPTION_COUNT, offsetof(mu_conv_config, kernel_width), 0, MOST, "0", NULL, "pixels",
+      "width of the window; 0: as its height" },
+    { "stride", MU_OPTION_COUNT, offsetof(mu_conv_config, stride), 1, MOST, "1", NULL, "pixels", "from one window to the next" },
+    { "stride_width", MU_OPTION_COUNT, offsetof(mu_conv_config, stride_width), 0, MOST, "0", NULL, "pixels",
+      "the same along a row; 0: as stride" },
+    { "padding", MU_OPTION_TEXT, offsetof(mu_conv_config, padding), 0, 0, "0", NULL, "pixels",
+      "zeros on all four sides, or 'same': outputs = inputs / stride, rounded up" },
+    { "bias", MU_OPTION_BOOL, offsetof(mu_conv_config, bias), 0, 0, "true", NULL, NULL, "add a trained constant to each channel" },
+    { "init", MU_OPTION_CHOICE, offsetof(mu_conv_config, init), 0, 0, "model", mu_init_words, NULL, "first weights" },
     { "multiplier", MU_OPTION_COUNT, offsetof(mu_conv_config, multiplier), 1, 256, "1", NULL, NULL, "outputs of each input channel" },
 };
 
@@ -73,7 +68,8 @@ static mu_status resolve_window(mu_node *node, mu_error *err)
     node->output.width = mu_window_count(input.width, config->kernel_width, config->stride_width, config->pad_left);
     if (node->output.height == 0 || node->output.width == 0)
         return mu_error_set(err, MU_E_SHAPE, "%s '%s': a window of %u x %u pixels does not fit into %u x %u with padding %u",
-                            node->layer->kind, node->name, config->kernel, config->kernel_width, input.height, input.width, config->pad_top);
+                            node->layer->kind, node->name, config->kernel, config->kernel_width, input.height, input.width,
+                            config->pad_top);
     return MU_OK;
 }
 
@@ -110,7 +106,8 @@ static void declare(const mu_node *node, mu_builder *builder)
     const mu_conv_config *config = node->config;
     uint32_t in_channels = node->inputs[0].shape.channels / config->groups;
     double taps = (double)config->kernel * config->kernel_width;
-    mu_tensor weight = { .rank = 4, .shape = { config->channels, in_channels, config->kernel, config->kernel_width }, .layout = MU_LAYOUT_CONV };
+    mu_tensor weight = { .rank = 4, .shape = { config->channels, in_channels, config->kernel, config->kernel_width },
+                         .layout = MU_LAYOUT_CONV };
     mu_builder_declare_weight(builder, node, weight, config->bias, (mu_init)config->init, in_channels * taps, config->channels * taps);
 }
 
@@ -185,14 +182,14 @@ static uint64_t macs(const mu_node *node)
 
 const mu_layer mu_layer_conv = {
     .kind = "conv", .help = "two-dimensional convolution",
-    .config_bytes = sizeof(mu_conv_config), .options = conv_options, .option_count = MU_COUNT(conv_options),
+    .config_bytes = sizeof(mu_conv_config), .options = options, .option_count = MU_COUNT(options) - 1,
     .inputs_min = 1, .inputs_max = 1, .takes_relu = true,
     .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
 };
 
 const mu_layer mu_layer_depthwise_conv = {
     .kind = "depthwise_conv", .help = "convolution of each channel on its own",
-    .config_bytes = sizeof(mu_conv_config), .options = depthwise_options, .option_count = MU_COUNT(depthwise_options),
+    .config_bytes = sizeof(mu_conv_config), .options = options + 2, .option_count = MU_COUNT(options) - 2,
     .inputs_min = 1, .inputs_max = 1, .takes_relu = true,
     .shape = depthwise_shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
 };

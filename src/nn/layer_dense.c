@@ -27,7 +27,8 @@ static void declare(const mu_node *node, mu_builder *builder)
 {
     const mu_dense_config *config = node->config;
     uint32_t inputs = node->inputs[0].shape.channels;
-    mu_tensor weight = { .rank = 2, .shape = { config->units, inputs }, .layout = MU_LAYOUT_DENSE, .flattened = node->inputs[0].flattened };
+    mu_tensor weight = { .rank = 2, .shape = { config->units, inputs }, .layout = MU_LAYOUT_DENSE,
+                         .flattened = node->inputs[0].flattened };
     mu_builder_declare_weight(builder, node, weight, config->bias, (mu_init)config->init, inputs, config->units);
 }
 

@@ -1,5 +1,6 @@
-/* Flatten: an image as one vector. Nothing moves: the pixels already lie one after the other. PyTorch, whose images lie channel by channel,
- * numbers that vector differently; `flattened` says so to the layers behind, whose weights are reordered when they are saved. */
+/* Flatten: an image as one vector. Nothing moves: the pixels already lie one after the other. PyTorch, whose images lie channel by
+ * channel, numbers that vector differently; `flattened` says so to the layers behind, whose weights are reordered when they are
+ * saved. */
 #include "nn/layers.h"
 
 #include "base/limits.h"

@@ -1,9 +1,10 @@
-/* Group norm (Wu and He 2018): like batch norm, but over the pixels and channels of one group within one example. So it does the same in
- * training and inference, and keeps no statistics that devices could disagree on. */
+/* Group norm (Wu and He 2018): like batch norm, but over the pixels and channels of one group within one example. So it does the
+ * same in training and inference, and keeps no statistics that devices could disagree on. */
 #include "nn/layers.h"
 
 static const mu_option options[] = {
-    { "groups", MU_OPTION_COUNT, offsetof(mu_group_norm_config, groups), 1, 65536, "2", NULL, NULL, "parts that the channels fall into" },
+    { "groups", MU_OPTION_COUNT, offsetof(mu_group_norm_config, groups), 1, 65536, "2", NULL, NULL,
+      "parts that the channels fall into" },
     { "epsilon", MU_OPTION_REAL, offsetof(mu_group_norm_config, epsilon), 1e-12, 1, "1e-5", NULL, NULL, "added to the variance" },
 };
 
@@ -20,7 +21,8 @@ static mu_status shape(mu_node *node, uint32_t classes, mu_error *err)
 
 static void declare(const mu_node *node, mu_builder *builder)
 {
-    mu_tensor tensor = { .name = "weight", .rank = 1, .shape = { node->output.channels }, .layout = MU_LAYOUT_VECTOR, .trainable = true };
+    mu_tensor tensor = { .name = "weight", .rank = 1, .shape = { node->output.channels }, .layout = MU_LAYOUT_VECTOR,
+                         .trainable = true };
     mu_builder_declare(builder, node, (mu_param){ .tensor = tensor, .fill = MU_FILL_CONSTANT, .scale = 1 });
     tensor.name = "bias";
     mu_builder_declare(builder, node, (mu_param){ .tensor = tensor, .fill = MU_FILL_CONSTANT, .scale = 0 });
@@ -52,8 +54,9 @@ static void backward(const mu_layer_call *call, const mu_pass *pass)
     const mu_layer_input *input = &call->inputs[0];
     const float *mean = call->saved, *inv_std = mean + (size_t)pass->count * config->groups;
     float *dx = input->dx ? input->dx : call->dy; /* not wanted: written over what nobody reads any more */
-    call->kernels->group_norm_backward(pass->count, image, config->groups, input->x, call->params, mean, inv_std, image.stride, call->dy,
-                                       call->gradients, call->gradients + image.channels, image.stride, dx, input->accumulate);
+    call->kernels->group_norm_backward(pass->count, image, config->groups, input->x, call->params, mean, inv_std, image.stride,
+                                       call->dy, call->gradients, call->gradients + image.channels, image.stride, dx,
+                                       input->accumulate);
 }
 
 const mu_layer mu_layer_group_norm = {

@@ -4,8 +4,10 @@
 enum { MOST = 1024, MOST_TAPS = 256 }; /* the largest tap's index is kept in a byte */
 
 static const mu_option options[] = {
-    { "size", MU_OPTION_COUNT, offsetof(mu_pool_config, size), 1, MOST, "2", NULL, "pixels", "height of the window, and its width" },
-    { "size_width", MU_OPTION_COUNT, offsetof(mu_pool_config, size_width), 0, MOST, "0", NULL, "pixels", "its width; 0: as its height" },
+    { "size", MU_OPTION_COUNT, offsetof(mu_pool_config, size), 1, MOST, "2", NULL, "pixels",
+      "height of the window, and its width" },
+    { "size_width", MU_OPTION_COUNT, offsetof(mu_pool_config, size_width), 0, MOST, "0", NULL, "pixels",
+      "its width; 0: as its height" },
     { "stride", MU_OPTION_COUNT, offsetof(mu_pool_config, stride), 0, MOST, "0", NULL, "pixels",
       "from one window to the next; 0: as the size" },
     { "stride_width", MU_OPTION_COUNT, offsetof(mu_pool_config, stride_width), 0, MOST, "0", NULL, "pixels",
@@ -32,8 +34,9 @@ static mu_status shape(mu_node *node, uint32_t classes, mu_error *err)
     if (node->layer == &mu_layer_max_pool && config->size * config->size_width > MOST_TAPS)
         return mu_error_set(err, MU_E_LIMIT, "%s '%s': a window of %u x %u has more than %d pixels", kind, node->name, config->size,
                             config->size_width, MOST_TAPS);
-    node->output = (mu_shape){ mu_window_count(input.height, config->size, config->stride, config->padding),
-                               mu_window_count(input.width, config->size_width, config->stride_width, config->padding), input.channels };
+    node->output =
+        (mu_shape){ mu_window_count(input.height, config->size, config->stride, config->padding),
+                    mu_window_count(input.width, config->size_width, config->stride_width, config->padding), input.channels };
     if (node->output.height == 0 || node->output.width == 0)
         return mu_error_set(err, MU_E_SHAPE, "%s '%s': a window of %u x %u pixels does not fit into %u x %u", kind, node->name,
                             config->size, config->size_width, input.height, input.width);

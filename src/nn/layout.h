@@ -13,7 +13,8 @@ typedef struct mu_layout_walk {
 
 mu_layout_walk mu_layout_walk_of(const mu_tensor *tensor);
 
-/* The tensor's elements in PyTorch's order, as little-endian float32, from `state`, and the other way round. `bytes`: 4 * count of them. */
+/* The tensor's elements in PyTorch's order, as little-endian float32, from `state`, and the other way round. `bytes`: 4 * count of
+ * them. */
 void mu_tensor_write(const mu_tensor *tensor, const float *state, unsigned char *bytes);
 void mu_tensor_read(const mu_tensor *tensor, const unsigned char *bytes, float *state);
 

@@ -10,8 +10,8 @@ typedef struct mu_lease {
     size_t   offset;     /* of the place, a multiple of MU_ARENA_ALIGNMENT_BYTES */
 } mu_lease;
 
-/* Settle every offset and return the bytes that all need together. The largest is placed first, each in the tightest gap that is free during
- * its life, or behind everything. Depends on nothing but `leases`. `order` is scratch for `count` indices. */
+/* Settle every offset and return the bytes that all need together. The largest is placed first, each in the tightest gap that is
+ * free during its life, or behind everything. Depends on nothing but `leases`. `order` is scratch for `count` indices. */
 size_t mu_leases_place(mu_lease *leases, uint32_t count, uint32_t *order);
 
 #endif

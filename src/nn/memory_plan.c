@@ -3,8 +3,8 @@
  *     0            1 ... n           n + 1     n + 2 ... 2n + 1          2n + 2
  *     input ready  forward of nodes  the loss  backward, last node first  the caller looks at the logits
  *
- * and ends after the loss where nothing is trained. A value's output lives from its producer's forward to its last reader, a gradient from the
- * first that writes to it to its producer's backward. */
+ * and ends after the loss where nothing is trained. A value's output lives from its producer's forward to its last reader, a
+ * gradient from the first that writes to it to its producer's backward. */
 #include "nn/memory_plan.h"
 
 typedef struct walk {
@@ -116,8 +116,8 @@ static void lease_forward(walk *w)
     plan->correct = add_lease(w, w->batch, loss_time(w), loss_time(w));
 }
 
-/* Whoever reads a value last in forward writes its gradient first in backward; the others add to it. The first writer may do so over the
- * gradient of its own output, once: nobody needs that one any more. */
+/* Whoever reads a value last in forward writes its gradient first in backward; the others add to it. The first writer may do so
+ * over the gradient of its own output, once: nobody needs that one any more. */
 static void lease_backward(walk *w)
 {
     mu_memory_plan *plan = w->plan;
@@ -144,7 +144,8 @@ static void lease_backward(walk *w)
             } else
                 plan->gradients[value] = add_lease(w, value_bytes(w, value), backward_time(w, i), until);
         }
-        plan->nodes[i].backward_work = add_lease(w, sizeof(float) * w->needs[i].backward_work_floats, backward_time(w, i), backward_time(w, i));
+        plan->nodes[i].backward_work =
+            add_lease(w, sizeof(float) * w->needs[i].backward_work_floats, backward_time(w, i), backward_time(w, i));
     }
 }
 

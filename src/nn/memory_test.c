@@ -163,6 +163,7 @@ static void test_plan_and_file(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_models), cmocka_unit_test(test_yaml), cmocka_unit_test(test_plan_and_file) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_models), cmocka_unit_test(test_yaml),
+                                        cmocka_unit_test(test_plan_and_file) };
     return cmocka_run_group_tests_name("nn memory", tests, NULL, NULL);
 }

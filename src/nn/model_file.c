@@ -48,8 +48,8 @@ static char *make_header(const mu_model *model, const char *const *metadata)
     return text;
 }
 
-mu_status mu_model_encode(const mu_model *model, const float *state, const char *const *metadata, unsigned char **out, size_t *size_bytes,
-                          mu_error *err)
+mu_status mu_model_encode(const mu_model *model, const float *state, const char *const *metadata, unsigned char **out,
+                          size_t *size_bytes, mu_error *err)
 {
     char *header = make_header(model, metadata);
     size_t text_bytes = header ? strlen(header) : 0;
@@ -125,7 +125,8 @@ static void format_shape(const mu_safetensor *entry, char *text, size_t capacity
 static mu_status check_tensor(const char *name, const mu_tensor *tensor, const mu_safetensor *entry, mu_error *err)
 {
     if (strcmp(entry->dtype, "F32"))
-        return mu_error_set(err, MU_E_UNSUPPORTED, "%s: tensor '%s' is %s; only F32 is read: save it as float32", name, entry->name, entry->dtype);
+        return mu_error_set(err, MU_E_UNSUPPORTED, "%s: tensor '%s' is %s; only F32 is read: save it as float32", name, entry->name,
+                            entry->dtype);
     bool same = entry->rank == tensor->rank;
     for (uint32_t i = 0; same && i < tensor->rank; i++)
         same = entry->shape[i] == tensor->shape[i];
@@ -155,7 +156,8 @@ static mu_status check_file(const mu_model *model, const char *name, const mu_sa
         const mu_tensor *tensor = &model->params[i].tensor;
         const mu_safetensor *entry = mu_safetensors_find(file, tensor->name);
         if (!entry)
-            return mu_error_set(err, MU_E_SHAPE, "%s: there is no tensor '%s', which the model '%s' has", name, tensor->name, model->name);
+            return mu_error_set(err, MU_E_SHAPE, "%s: there is no tensor '%s', which the model '%s' has", name, tensor->name,
+                                model->name);
         mu_status status = check_tensor(name, tensor, entry, err);
         if (status)
             return status;
@@ -163,7 +165,8 @@ static mu_status check_file(const mu_model *model, const char *name, const mu_sa
     return MU_OK;
 }
 
-mu_status mu_model_decode(const mu_model *model, const char *name, const unsigned char *data, size_t size_bytes, float *state, mu_error *err)
+mu_status mu_model_decode(const mu_model *model, const char *name, const unsigned char *data, size_t size_bytes, float *state,
+                          mu_error *err)
 {
     mu_safetensors file;
     mu_status status = mu_safetensors_open(name, data, size_bytes, &file, err);

@@ -69,7 +69,8 @@ static void test_tensor_table(void **state)
     assert_int_equal(next_statistic, mu_model_state_count(model));
 
     /* torchvision's order and names */
-    static const char *const names[] = { "conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var", "layer1.0.conv1.weight",
+    static const char *const names[] = { "conv1.weight",       "bn1.weight",      "bn1.bias",
+                                         "bn1.running_mean",   "bn1.running_var", "layer1.0.conv1.weight",
                                          "layer1.0.bn1.weight" };
     for (size_t i = 0; i < MU_COUNT(names); i++)
         assert_string_equal(mu_model_tensor(model, i)->name, names[i]);
@@ -89,8 +90,8 @@ static void test_tensor_table(void **state)
     mu_model_destroy(model);
 }
 
-/* Counted by hand. Padding is not multiplied: of 5 taps over 28 pixels with 2 of padding, 28 * 5 - 2 * (2 + 1) = 134 are inside, over 14
- * pixels 64. */
+/* Counted by hand. Padding is not multiplied: of 5 taps over 28 pixels with 2 of padding, 28 * 5 - 2 * (2 + 1) = 134 are inside,
+ * over 14 pixels 64. */
 static void test_cost(void **state)
 {
     (void)state;
@@ -130,7 +131,8 @@ static void test_cost(void **state)
     mu_model_layer(model, 9, 10, &info);
     assert_int_equal(info.cost.macs_backward, 2 * 10 * fc2);
     const uint64_t weights = 512 * 10 + 10, in = 10 * 512, out = 10 * 10;
-    /* forward: in, weights, out; backward: gradient of out, in, weights, gradient of in and of weights; update: three times the weights */
+    /* forward: in, weights, out; backward: gradient of out, in, weights, gradient of in and of weights; update: three times the
+     * weights */
     assert_int_equal(info.cost.moved_bytes, 4 * (in + weights + out + out + in + weights + in + weights + 3 * weights));
     mu_model_destroy(model);
 }
@@ -218,7 +220,8 @@ static void test_first_weights(void **state)
 
 /* ---- what is refused ---- */
 
-static void expect_builtin_refused(const char *name, const char *norm, mu_shape input, uint32_t classes, mu_status expected, const char *words)
+static void expect_builtin_refused(const char *name, const char *norm, mu_shape input, uint32_t classes, mu_status expected,
+                                   const char *words)
 {
     mu_model *model = NULL;
     mu_error err = { 0 };
@@ -266,8 +269,12 @@ static void test_builder_keeps_the_first_mistake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameter_counts), cmocka_unit_test(test_tensor_table), cmocka_unit_test(test_cost),
-        cmocka_unit_test(test_first_weights),    cmocka_unit_test(test_refused),      cmocka_unit_test(test_builder_keeps_the_first_mistake),
+        cmocka_unit_test(test_parameter_counts),
+        cmocka_unit_test(test_tensor_table),
+        cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_first_weights),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_builder_keeps_the_first_mistake),
     };
     return cmocka_run_group_tests_name("nn model", tests, NULL, NULL);
 }

@@ -42,8 +42,8 @@ static const char *nearest_kind(const char *word)
 static mu_status unknown_kind(reader *r, const mu_conf_node *item, const char *word)
 {
     const char *nearest = nearest_kind(word);
-    return mu_conf_error(r->err, MU_E_CONFIG, item, "'%s' is no kind of layer%s%s%s; docs/models.md lists them", word, nearest ? ", did you mean '" : "",
-                         nearest ? nearest : "", nearest ? "'?" : "");
+    return mu_conf_error(r->err, MU_E_CONFIG, item, "'%s' is no kind of layer%s%s%s; docs/models.md lists them", word,
+                         nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 static mu_status find_kind(reader *r, const mu_conf_node *item, const mu_layer **out)
@@ -58,8 +58,8 @@ static mu_status find_kind(reader *r, const mu_conf_node *item, const mu_layer *
     for (size_t i = 0; i < mu_conf_count(item); i++) {
         const mu_layer *layer = mu_layer_find(mu_conf_key(item, i));
         if (layer && *out)
-            return mu_conf_error(r->err, MU_E_CONFIG, item, "'%s' and '%s' are both kinds of layer; put each on a line of its own", (*out)->kind,
-                                 layer->kind);
+            return mu_conf_error(r->err, MU_E_CONFIG, item, "'%s' and '%s' are both kinds of layer; put each on a line of its own",
+                                 (*out)->kind, layer->kind);
         if (layer)
             *out = layer;
     }
@@ -110,7 +110,8 @@ static mu_status wire_single(reader *r, const mu_layer *layer, const mu_conf_nod
     const mu_conf_node *name = mu_conf_get(item, layer->kind), *input = mu_conf_get(item, "input");
     *out = (wiring){ .inputs = { r->builder.last }, .input_count = 1 };
     if (name && !mu_conf_text(name))
-        return mu_conf_error(r->err, MU_E_CONFIG, name, "%s: expected the layer's name; a list of inputs is for layers that join several", layer->kind);
+        return mu_conf_error(r->err, MU_E_CONFIG, name,
+                             "%s: expected the layer's name; a list of inputs is for layers that join several", layer->kind);
     out->name = text_or_null(name);
     return input ? find_input(r, input, &out->inputs[0]) : MU_OK;
 }
@@ -123,7 +124,8 @@ static mu_status wire_joining(reader *r, const mu_layer *layer, const mu_conf_no
     if (name && !out->name)
         return mu_conf_error(r->err, MU_E_CONFIG, name, "%s: expected a name", layer->kind);
     if (!list || mu_conf_kind_of(list) != MU_CONF_LIST)
-        return mu_conf_error(r->err, MU_E_CONFIG, list ? list : item, "%s joins layers: write {%s: [one, other], name: this_one}", layer->kind, layer->kind);
+        return mu_conf_error(r->err, MU_E_CONFIG, list ? list : item, "%s joins layers: write {%s: [one, other], name: this_one}",
+                             layer->kind, layer->kind);
     if (mu_conf_count(list) > MU_LAYER_INPUTS_MAX)
         return mu_conf_error(r->err, MU_E_LIMIT, list, "%s: more than %d inputs", layer->kind, MU_LAYER_INPUTS_MAX);
     mu_status status = MU_OK;
@@ -223,7 +225,8 @@ static char *path_beside(const mu_conf_node *node, const char *name)
     return path;
 }
 
-static mu_status create_from_file(const mu_conf_node *node, const char *name, mu_shape input, uint32_t classes, mu_model **out, mu_error *err)
+static mu_status create_from_file(const mu_conf_node *node, const char *name, mu_shape input, uint32_t classes, mu_model **out,
+                                  mu_error *err)
 {
     char *path = path_beside(node, name);
     if (!path)

@@ -68,7 +68,8 @@ static void test_padding(void **state)
         const mu_node *node = &model->nodes[0];
         const mu_conv_config *config = node->config;
         if (!mu_shape_equal(node->output, rows[i].output) || config->pad_top != rows[i].top || config->pad_left != rows[i].left)
-            fail_msg("%s: %u x %u with padding %u, %u", rows[i].options, node->output.height, node->output.width, config->pad_top, config->pad_left);
+            fail_msg("%s: %u x %u with padding %u, %u", rows[i].options, node->output.height, node->output.width, config->pad_top,
+                     config->pad_left);
         mu_model_destroy(model);
     }
 }
@@ -103,7 +104,8 @@ static void test_mistakes(void **state)
         { "{conv: c, channels: 4, padding: 99999}", "expected 'same' or a number", MU_E_CONFIG },
         { "{conv: c, channels: 4, groups: 3}", "3 groups do not divide", MU_E_SHAPE },
         { "{conv: c, channels: 4, kernel: 9}", "9 x 9 pixels does not fit into 8 x 8", MU_E_SHAPE },
-        { "{conv: c, channels: 4, input: fist}", "net.yaml:4:35: no layer before this one is called 'fist', did you mean 'first'?", MU_E_CONFIG },
+        { "{conv: c, channels: 4, input: fist}", "net.yaml:4:35: no layer before this one is called 'fist', did you mean 'first'?",
+          MU_E_CONFIG },
         { "{conv: [first], channels: 4}", "a list of inputs is for layers that join", MU_E_CONFIG },
         { "{conv: first, channels: 4}", "the name 'first' is taken by a layer before", MU_E_CONFIG },
         { "{conv: relu2, channels: 4}\n  - relu", "net.yaml:5:5: the name 'relu2' is taken", MU_E_CONFIG },
@@ -127,7 +129,9 @@ static void test_mistakes(void **state)
     };
     for (size_t i = 0; i < MU_COUNT(rows); i++) {
         char text[512];
-        snprintf(text, sizeof text, "layers:\n  - {conv: first, channels: 4, padding: 1}\n  - {relu: r}\n  - %s\n  - flatten\n  - {dense: fc}\n", rows[i].line);
+        snprintf(text, sizeof text,
+                 "layers:\n  - {conv: first, channels: 4, padding: 1}\n  - {relu: r}\n  - %s\n  - flatten\n  - {dense: fc}\n",
+                 rows[i].line);
         expect_refused(text, rows[i].status, rows[i].words);
     }
     expect_refused("{}", MU_E_CONFIG, "a model needs a list 'layers:'");
@@ -136,7 +140,8 @@ static void test_mistakes(void **state)
     expect_refused("layers: [relu]\n", MU_E_CONFIG, "has no layer with weights");
     expect_refused("init: best\nlayers: []\n", MU_E_CONFIG, "net.yaml:1:7: model: 'init' is 'best'");
     expect_refused("layer: []\n", MU_E_CONFIG, "did you mean 'layers'");
-    expect_refused("layers:\n  - flatten\n  - {dense: a}\n  - {dense: b, input: flatten1}\n", MU_E_CONFIG, "nothing reads the output of dense 'a'");
+    expect_refused("layers:\n  - flatten\n  - {dense: a}\n  - {dense: b, input: flatten1}\n", MU_E_CONFIG,
+                   "nothing reads the output of dense 'a'");
     expect_refused("layers:\n  - flatten\n  - {dense: a, units: 5}\n", MU_E_SHAPE, "expected one for each of the 3 classes");
 }
 
@@ -144,12 +149,15 @@ static void test_mistakes(void **state)
 static void test_flattened(void **state)
 {
     (void)state;
-    expect_refused("layers:\n  - flatten\n  - {group_norm: n}\n  - {dense: a}\n", MU_E_SHAPE, "reads what a flatten has made from 8 x 8 pixels");
-    expect_refused("layers:\n  - {flatten: f}\n  - {conv: c, channels: 5, kernel: 1}\n  - {dense: a}\n", MU_E_SHAPE, "before the flatten");
+    expect_refused("layers:\n  - flatten\n  - {group_norm: n}\n  - {dense: a}\n", MU_E_SHAPE,
+                   "reads what a flatten has made from 8 x 8 pixels");
+    expect_refused("layers:\n  - {flatten: f}\n  - {conv: c, channels: 5, kernel: 1}\n  - {dense: a}\n", MU_E_SHAPE,
+                   "before the flatten");
     expect_refused("layers:\n  - {conv: c, channels: 8, kernel: 1, stride: 2}\n  - {flatten: f}\n  - {flatten: g, input: input}\n"
                    "  - {add: [f, g]}\n  - {dense: b}\n",
                    MU_E_SHAPE, "inputs are flattened from images of different shapes");
-    mu_model *model = test_model_of("layers:\n  - {max_pool: p, size: 8}\n  - flatten\n  - {group_norm: n}\n  - {dense: a}\n", image, 3);
+    mu_model *model =
+        test_model_of("layers:\n  - {max_pool: p, size: 8}\n  - flatten\n  - {group_norm: n}\n  - {dense: a}\n", image, 3);
     assert_int_equal(mu_model_tensor(model, 2)->flattened.height, 0); /* one pixel: both orders are the same */
     mu_model_destroy(model);
 }
@@ -213,7 +221,8 @@ static void test_file(void **state)
     char path[] = "/tmp/muster-model-XXXXXX", section[128];
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    static const char text[] = "name: filed\nlayers:\n  - flatten\n  - {dense: fc}\n", wrong[] = "layers:\n  - flatten\n  - {dnese: fc}\n";
+    static const char text[] = "name: filed\nlayers:\n  - flatten\n  - {dense: fc}\n",
+                      wrong[] = "layers:\n  - flatten\n  - {dnese: fc}\n";
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     snprintf(section, sizeof section, "model: {file: %s}\n", path);
     expect_model(section, "filed", 128 * 3 + 3);

@@ -7,7 +7,8 @@ enum { SOFTMAX_REGRESSION, MLP, LENET5, FEDAVG_CNN, PFL_CNN, RESNET20, RESNET18,
 
 static const mu_model_builtin builtins[] = {
     [SOFTMAX_REGRESSION] = { "softmax-regression", "one dense layer; 7,850 parameters on 28x28x1 with 10 classes", "Cox 1958" },
-    [MLP] = { "mlp", "one hidden layer of 128; 101,770 parameters on 28x28x1 with 10 classes", "McMahan et al. 2017, arXiv:1602.05629" },
+    [MLP] = { "mlp", "one hidden layer of 128; 101,770 parameters on 28x28x1 with 10 classes",
+              "McMahan et al. 2017, arXiv:1602.05629" },
     [LENET5] = { "lenet5", "two convolutions, three dense layers, for 28x28 or 32x32; 62,006 parameters on 32x32x3 with 10 classes",
                  "LeCun et al. 1998, doi:10.1109/5.726791" },
     [FEDAVG_CNN] = { "fedavg-cnn", "two 5x5 convolutions, two dense layers; 1,663,370 parameters on 28x28x1 with 10 classes",
@@ -67,7 +68,9 @@ mu_status mu_model_create_builtin(const char *name, const char *norm, mu_shape i
         if (!builder.status)
             builds[i].build(&builder, norm_layer);
         status = mu_builder_finish(&builder, out);
-        return status ? mu_error_prefix(err, status, "model '%s' on %u x %u x %u: ", name, input.height, input.width, input.channels) : MU_OK;
+        return status
+                   ? mu_error_prefix(err, status, "model '%s' on %u x %u x %u: ", name, input.height, input.width, input.channels)
+                   : MU_OK;
     }
     const char *nearest = NULL;
     const char *names[MODEL_COUNT + 1] = { NULL };

@@ -22,7 +22,9 @@ static const char *name_in(block *b, const char *name)
 
 static uint32_t conv(block *b, const char *name, uint32_t from, uint32_t channels, uint32_t kernel, uint32_t stride)
 {
-    mu_conv_config config = { .channels = channels, .kernel = kernel, .stride = stride, .padding = kernel == 3 ? "1" : "0", .groups = 1 };
+    mu_conv_config config = {
+        .channels = channels, .kernel = kernel, .stride = stride, .padding = kernel == 3 ? "1" : "0", .groups = 1
+    };
     return mu_builder_add(b->builder, &mu_layer_conv, name_in(b, name), &config, &from, 1);
 }
 
@@ -57,7 +59,8 @@ static void add_block(block *b, uint32_t in_channels, uint32_t channels, uint32_
     relu(b, "relu2");
 }
 
-static void build(mu_builder *builder, const mu_layer *norm_layer, uint32_t stage_count, uint32_t blocks_in_stage, uint32_t first_channels)
+static void build(mu_builder *builder, const mu_layer *norm_layer, uint32_t stage_count, uint32_t blocks_in_stage,
+                  uint32_t first_channels)
 {
     builder->init = MU_INIT_HE;
     block b = { .builder = builder, .norm = norm_layer };

@@ -1,4 +1,5 @@
-/* Layers and optimisers against PyTorch's figures, and weights from PyTorch and back. The figures and their maker are in tests/reference. */
+/* Layers and optimisers against PyTorch's figures, and weights from PyTorch and back. The figures and their maker are in
+ * tests/reference. */
 #include "nn/test_step.h"
 
 #include "base/file.h"
@@ -57,7 +58,8 @@ static void expect_near(const char *name, const char *part, const float *is, con
         largest = fmax(largest, fabs((double)expected[i]));
     for (size_t i = 0; i < count; i++)
         if (!(fabs((double)is[i] - (double)expected[i]) <= 1e-5 * largest))
-            fail_msg("%s, %s, element %zu: %.9g, PyTorch has %.9g (largest %g)", name, part, i, (double)is[i], (double)expected[i], largest);
+            fail_msg("%s, %s, element %zu: %.9g, PyTorch has %.9g (largest %g)", name, part, i, (double)is[i], (double)expected[i],
+                     largest);
 }
 
 static void expect_figure(const figures *f, const char *name, const char *part, const char *tensor, const float *is, size_t count)
@@ -72,7 +74,8 @@ static void expect_figure(const figures *f, const char *name, const char *part, 
 }
 
 /* `values` is laid out like the state (or the gradients, where only trainable tensors are asked for). */
-static void expect_tensors(const figures *f, const char *name, const char *part, const mu_model *model, const float *values, bool trainable)
+static void expect_tensors(const figures *f, const char *name, const char *part, const mu_model *model, const float *values,
+                           bool trainable)
 {
     uint32_t checked = 0;
     for (size_t i = 0; i < mu_model_tensor_count(model); i++) {
@@ -240,7 +243,8 @@ static void test_exchange(void **state)
 
     float logits[3], expected[3];
     evaluate_exchange(model, weights, logits);
-    assert_int_equal(sscanf(mu_safetensors_metadata(&f.tensors, "logits"), "[%f, %f, %f]", &expected[0], &expected[1], &expected[2]), 3);
+    assert_int_equal(
+        sscanf(mu_safetensors_metadata(&f.tensors, "logits"), "[%f, %f, %f]", &expected[0], &expected[1], &expected[2]), 3);
     expect_near("exchange", "logits", logits, expected, 3);
     save_for_pytorch(model, weights, logits);
 

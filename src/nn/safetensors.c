@@ -39,8 +39,8 @@ static mu_status read_offsets(const char *name, const cJSON *entry, const unsign
         !whole_number(cJSON_GetArrayItem(offsets, 1), &end))
         return mu_error_set(err, MU_E_PARSE, "%s: 'data_offsets' of tensor '%s' must be two whole numbers", name, out->name);
     if (begin > end || end > data_bytes)
-        return mu_error_set(err, MU_E_PARSE, "%s: tensor '%s' lies at bytes %llu to %llu of %zu", name, out->name, (unsigned long long)begin,
-                            (unsigned long long)end, data_bytes);
+        return mu_error_set(err, MU_E_PARSE, "%s: tensor '%s' lies at bytes %llu to %llu of %zu", name, out->name,
+                            (unsigned long long)begin, (unsigned long long)end, data_bytes);
     out->data = data + begin;
     out->size_bytes = (size_t)(end - begin);
     return MU_OK;
@@ -51,7 +51,8 @@ static mu_status read_entry(const char *name, const cJSON *entry, const unsigned
 {
     *out = (mu_safetensor){ .name = entry->string };
     if (!cJSON_IsObject(entry) || cJSON_GetArraySize(entry) != 3)
-        return mu_error_set(err, MU_E_PARSE, "%s: tensor '%s' must have dtype, shape and data_offsets, and nothing else", name, out->name);
+        return mu_error_set(err, MU_E_PARSE, "%s: tensor '%s' must have dtype, shape and data_offsets, and nothing else", name,
+                            out->name);
     out->dtype = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "dtype"));
     if (!out->dtype)
         return mu_error_set(err, MU_E_PARSE, "%s: tensor '%s' has no text 'dtype'", name, out->name);
@@ -91,8 +92,8 @@ static mu_status check_places(const char *name, const mu_safetensors *file, cons
     for (size_t i = 0; i < file->count; i++) {
         const mu_safetensor *tensor = &file->tensors[i];
         if (tensor->data != expected)
-            return mu_error_set(err, MU_E_PARSE, "%s: tensor '%s' begins at byte %zu of the data, expected %zu: the tensors %s", name, tensor->name,
-                                (size_t)(tensor->data - data), (size_t)(expected - data),
+            return mu_error_set(err, MU_E_PARSE, "%s: tensor '%s' begins at byte %zu of the data, expected %zu: the tensors %s",
+                                name, tensor->name, (size_t)(tensor->data - data), (size_t)(expected - data),
                                 tensor->data < expected ? "overlap" : "leave a hole");
         expected += tensor->size_bytes;
     }
@@ -108,7 +109,8 @@ static mu_status read_entries(const char *name, const unsigned char *data, size_
     cJSON_ArrayForEach(entry, file->header) {
         mu_status status;
         if (strcmp(entry->string, "__metadata__") == 0) {
-            status = metadata ? mu_error_set(err, MU_E_PARSE, "%s: '__metadata__' is there twice", name) : check_metadata(name, entry, err);
+            status = metadata ? mu_error_set(err, MU_E_PARSE, "%s: '__metadata__' is there twice", name)
+                              : check_metadata(name, entry, err);
             metadata = true;
         } else
             status = read_entry(name, entry, data, data_bytes, &file->tensors[file->count++], err);
@@ -130,7 +132,8 @@ mu_status mu_safetensors_open(const char *name, const unsigned char *data, size_
 {
     uint64_t header_bytes = 0;
     if (size_bytes < 8)
-        return mu_error_set(err, MU_E_PARSE, "%s: %zu bytes are no safetensors file; it begins with 8 bytes that give the size of its header", name,
+        return mu_error_set(err, MU_E_PARSE,
+                            "%s: %zu bytes are no safetensors file; it begins with 8 bytes that give the size of its header", name,
                             size_bytes);
     for (int i = 0; i < 8; i++)
         header_bytes |= (uint64_t)data[i] << 8 * i;

@@ -1,5 +1,6 @@
-/* The container of a safetensors file: 8 bytes with the size of a JSON header, the header, the tensors' bytes one behind the other. This
- * reads the header and checks that it describes the bytes behind it without overlap, hole or rest; what the tensors mean is for the caller. */
+/* The container of a safetensors file: 8 bytes with the size of a JSON header, the header, the tensors' bytes one behind the other.
+ * This reads the header and checks that it describes the bytes behind it without overlap, hole or rest; what the tensors mean is
+ * for the caller. */
 #ifndef MUSTER_NN_SAFETENSORS_H
 #define MUSTER_NN_SAFETENSORS_H
 

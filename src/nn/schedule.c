@@ -8,7 +8,8 @@ static const char *const kinds[] = { "constant", "step", "exponential", "cosine"
 _Static_assert(MU_COUNT(kinds) == MU_SCHEDULE_COSINE + 2, "every schedule has its word");
 
 static const mu_option options[] = {
-    { "kind", MU_OPTION_CHOICE, offsetof(mu_schedule, kind), 0, 0, "constant", kinds, NULL, "how the learning rate changes over the rounds" },
+    { "kind", MU_OPTION_CHOICE, offsetof(mu_schedule, kind), 0, 0, "constant", kinds, NULL,
+      "how the learning rate changes over the rounds" },
     { "warmup_rounds", MU_OPTION_COUNT, offsetof(mu_schedule, warmup_rounds), 0, MU_LIMIT_ROUNDS, "0", NULL, "rounds",
       "the rate grows in equal steps over these first rounds" },
     { "step_rounds", MU_OPTION_COUNT, offsetof(mu_schedule, step_rounds), 1, MU_LIMIT_ROUNDS, "30", NULL, "rounds",

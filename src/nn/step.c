@@ -41,7 +41,8 @@ static mu_status check_config(const mu_model *model, const mu_step_config *confi
     if (!within(config->momentum, 0, 1) || !within(config->dampening, 0, 1))
         return mu_error_set(err, MU_E_RANGE, "momentum %g, dampening %g: expected 0 to 1", config->momentum, config->dampening);
     if (!within(config->weight_decay, 0, 1e6) || !within(config->epsilon, 0, 1))
-        return mu_error_set(err, MU_E_RANGE, "weight decay %g, epsilon %g: expected 0 to 1e6 and 0 to 1", config->weight_decay, config->epsilon);
+        return mu_error_set(err, MU_E_RANGE, "weight decay %g, epsilon %g: expected 0 to 1e6 and 0 to 1", config->weight_decay,
+                            config->epsilon);
     if (!within(config->beta1, 0, 0.9999999) || !within(config->beta2, 0, 0.9999999))
         return mu_error_set(err, MU_E_RANGE, "beta1 %g, beta2 %g: expected 0 to below 1", config->beta1, config->beta2);
     if (config->optimizer == MU_OPTIMIZER_SGD && config->nesterov && (config->momentum == 0 || config->dampening != 0))
@@ -143,7 +144,8 @@ static mu_step *bind_step(const mu_model *model, const mu_step_config *config, c
     return p->step;
 }
 
-mu_status mu_step_plan_sharing(const mu_model *model, const mu_step_config *config, bool share, mu_arena *arena, mu_step **out, mu_error *err)
+mu_status mu_step_plan_sharing(const mu_model *model, const mu_step_config *config, bool share, mu_arena *arena, mu_step **out,
+                               mu_error *err)
 {
     mu_status status = check_config(model, config, err);
     mu_memory_plan plan;
@@ -223,8 +225,8 @@ static mu_step_result run_loss(mu_step *step, uint32_t count, float *dlogits)
     mu_step_result result = { 0 };
     for (uint32_t i = 0; i < count; i++)
         MU_ASSERT(step->labels[i] >= 0 && (uint32_t)step->labels[i] < classes);
-    step->kernels->softmax_cross_entropy(count, classes, classes, step->logits, step->labels, 1.0f / (float)count, dlogits, step->losses,
-                                         step->correct);
+    step->kernels->softmax_cross_entropy(count, classes, classes, step->logits, step->labels, 1.0f / (float)count, dlogits,
+                                         step->losses, step->correct);
     for (uint32_t i = 0; i < count; i++) {
         result.loss_sum += (double)step->losses[i];
         result.correct += step->correct[i];
@@ -253,8 +255,12 @@ mu_step_result mu_step_evaluate(mu_step *step, uint32_t count)
 static void update_sgd(mu_step *step, double learning_rate)
 {
     const mu_step_config *config = &step->config;
-    mu_sgd sgd = { .learning_rate = (float)learning_rate, .momentum = (float)config->momentum, .weight_decay = (float)config->weight_decay,
-                   .dampening = (float)config->dampening, .nesterov = config->nesterov, .first_step = step->updates == 0 };
+    mu_sgd sgd = { .learning_rate = (float)learning_rate,
+                   .momentum = (float)config->momentum,
+                   .weight_decay = (float)config->weight_decay,
+                   .dampening = (float)config->dampening,
+                   .nesterov = config->nesterov,
+                   .first_step = step->updates == 0 };
     step->kernels->sgd(&sgd, step->model->trainable_count, step->gradients, step->first, step->state);
 }
 

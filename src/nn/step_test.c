@@ -117,8 +117,8 @@ static void expect_guard(const unsigned char *bytes)
         assert_int_equal(bytes[i], 0xA5);
 }
 
-/* The planned peak is the real one: the step works in exactly that many bytes, with guards on both sides, allocates nothing, and one byte
- * less is refused. */
+/* The planned peak is the real one: the step works in exactly that many bytes, with guards on both sides, allocates nothing, and
+ * one byte less is refused. */
 static void check_peak(const mu_model *model, mu_step_config config)
 {
     mu_error err = { 0 };
@@ -321,7 +321,8 @@ static void test_fusion_changes_no_bit(void **state)
 static void test_dropout(void **state)
 {
     (void)state;
-    mu_model *model = test_model_of("layers:\n  - {dropout: d, rate: 0.75}\n  - {dense: fc, bias: false}\n", (mu_shape){ 1, 1, 4000 }, 2);
+    mu_model *model =
+        test_model_of("layers:\n  - {dropout: d, rate: 0.75}\n  - {dense: fc, bias: false}\n", (mu_shape){ 1, 1, 4000 }, 2);
     test_step t = test_step_create(model, config_of(MU_OPTIMIZER_SGD, true, 2), true);
     for (size_t i = 0; i < 8000; i++)
         mu_step_state(t.step)[i] = mu_step_input(t.step)[i] = 1;
@@ -389,7 +390,8 @@ static void expect_apart(const mu_lease *leases, size_t count, size_t total)
         assert_true(leases[i].offset + leases[i].size_bytes <= total);
         for (size_t k = 0; k < i; k++) {
             bool together = leases[i].begin <= leases[k].end && leases[k].begin <= leases[i].end;
-            bool overlap = leases[i].offset < leases[k].offset + leases[k].size_bytes && leases[k].offset < leases[i].offset + leases[i].size_bytes;
+            bool overlap = leases[i].offset < leases[k].offset + leases[k].size_bytes &&
+                           leases[k].offset < leases[i].offset + leases[i].size_bytes;
             assert_false(together && overlap);
         }
     }
@@ -400,7 +402,9 @@ static void test_leases(void **state)
     (void)state;
     uint32_t order[64];
     /* two that live one after the other share; the third, alive with both, does not */
-    mu_lease three[] = { { .size_bytes = 100, .begin = 0, .end = 1 }, { .size_bytes = 90, .begin = 2, .end = 3 }, { .size_bytes = 10, .begin = 1, .end = 2 } };
+    mu_lease three[] = { { .size_bytes = 100, .begin = 0, .end = 1 },
+                         { .size_bytes = 90, .begin = 2, .end = 3 },
+                         { .size_bytes = 10, .begin = 1, .end = 2 } };
     assert_int_equal(mu_leases_place(three, 3, order), 128 + 64);
     assert_int_equal(three[0].offset, 0);
     assert_int_equal(three[1].offset, 0);
@@ -412,7 +416,9 @@ static void test_leases(void **state)
         size_t most = 0;
         for (size_t i = 0; i < 64; i++) {
             uint32_t begin = mu_random_below(&random, 40);
-            many[i] = (mu_lease){ .size_bytes = 64 * (1 + mu_random_below(&random, 30)), .begin = begin, .end = begin + mu_random_below(&random, 8) };
+            many[i] = (mu_lease){ .size_bytes = 64 * (1 + mu_random_below(&random, 30)),
+                                  .begin = begin,
+                                  .end = begin + mu_random_below(&random, 8) };
         }
         for (uint32_t time = 0; time < 48; time++) { /* no placement can be smaller than what lives at one moment */
             size_t alive = 0;
@@ -429,9 +435,15 @@ static void test_leases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_peak),           cmocka_unit_test(test_sharing_changes_no_bit),   cmocka_unit_test(test_evaluation),
-        cmocka_unit_test(test_smaller_batch),  cmocka_unit_test(test_work_grows_with_the_batch), cmocka_unit_test(test_fusion_changes_no_bit),
-        cmocka_unit_test(test_dropout),        cmocka_unit_test(test_bad_config),               cmocka_unit_test(test_leases),
+        cmocka_unit_test(test_peak),
+        cmocka_unit_test(test_sharing_changes_no_bit),
+        cmocka_unit_test(test_evaluation),
+        cmocka_unit_test(test_smaller_batch),
+        cmocka_unit_test(test_work_grows_with_the_batch),
+        cmocka_unit_test(test_fusion_changes_no_bit),
+        cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_bad_config),
+        cmocka_unit_test(test_leases),
     };
     return cmocka_run_group_tests_name("nn step", tests, NULL, NULL);
 }

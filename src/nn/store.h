@@ -1,5 +1,5 @@
-/* The one place where networks ask for memory: pieces that live together and go together. A model hangs on one of these; so does what the
- * planner notes down while it plans. A training step takes nothing from here. */
+/* The one place where networks ask for memory: pieces that live together and go together. A model hangs on one of these; so does
+ * what the planner notes down while it plans. A training step takes nothing from here. */
 #ifndef MUSTER_NN_STORE_H
 #define MUSTER_NN_STORE_H
 

@@ -110,8 +110,8 @@ static void size_bins(void **state)
 
 static mu_data *open_data(const char *section)
 {
-    mu_conf *conf;
-    mu_data *data;
+    mu_conf *conf = NULL;
+    mu_data *data = NULL;
     mu_error err;
     if (mu_conf_parse("test", section, strlen(section), &conf, &err) || mu_data_open(mu_conf_root(conf), 3, &data, &err))
         fail_msg("%s", err.message);

@@ -3,14 +3,22 @@
 
 #include "report/number.h"
 
+static void put_key(mu_text *text, const char *key)
+{
+    mu_text_put(text, ",\"");
+    mu_text_put(text, key);
+    mu_text_put(text, "\":");
+}
+
 static void put_whole(mu_text *text, const char *key, uint64_t value)
 {
-    mu_text_format(text, ",\"%s\":%llu", key, (unsigned long long)value);
+    put_key(text, key);
+    mu_text_whole(text, value);
 }
 
 static void put_real(mu_text *text, const char *key, double value)
 {
-    mu_text_format(text, ",\"%s\":", key);
+    put_key(text, key);
     mu_text_real(text, value, "null");
 }
 
@@ -18,7 +26,8 @@ static void put_time(mu_text *text, const char *key, mu_time_us time)
 {
     char number[MU_NUMBER_BYTES];
     mu_number_time_s(time, number);
-    mu_text_format(text, ",\"%s\":%s", key, number);
+    put_key(text, key);
+    mu_text_put(text, number);
 }
 
 /* What the task was sent with: its price. */

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -41,9 +42,9 @@ static bool make_ends(int in[2], int out[2], int complaints[2])
     return fcntl(in[0], F_SETFL, O_NONBLOCK) == 0;
 }
 
-static int spawn(child *made, const int in[2], const int out[2], const int complaints[2])
+static int spawn(child *made, char *program, const int in[2], const int out[2], const int complaints[2])
 {
-    char program[] = "gnuplot", no_settings[] = "--default-settings";
+    char no_settings[] = "--default-settings";
     char *const arguments[] = { program, no_settings, NULL };
     posix_spawn_file_actions_t actions;
     int problem = posix_spawn_file_actions_init(&actions);
@@ -52,15 +53,38 @@ static int spawn(child *made, const int in[2], const int out[2], const int compl
     problem = posix_spawn_file_actions_adddup2(&actions, in[1], STDIN_FILENO);
     problem = problem ? problem : posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
     problem = problem ? problem : posix_spawn_file_actions_adddup2(&actions, complaints[1], STDERR_FILENO);
-    problem = problem ? problem : posix_spawnp(&made->pid, program, &actions, NULL, arguments, environ);
+    problem = problem ? problem : posix_spawn(&made->pid, program, &actions, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     return problem;
 }
 
+/* The first gnuplot in PATH, malloc'ed. posix_spawnp would look too, but not every system tells the parent when it finds none. */
+static char *find_gnuplot(void)
+{
+    const char *at = getenv("PATH");
+    mu_text path = { 0 };
+    for (bool more = at != NULL; more; at++) {
+        size_t length = strcspn(at, ":");
+        mu_text_clear(&path);
+        mu_text_put_bytes(&path, at, length);
+        mu_text_put(&path, "/gnuplot");
+        if (length && !path.failed && access(path.bytes, X_OK) == 0)
+            return mu_text_take(&path);
+        at += length;
+        more = *at == ':';
+    }
+    mu_text_release(&path);
+    return NULL;
+}
+
 static mu_status start(child *made, mu_error *err)
 {
+    char *program = find_gnuplot();
+    if (!program)
+        return mu_error_set(err, MU_E_UNSUPPORTED, "gnuplot is not installed, or not in PATH");
     int in[2] = { -1, -1 }, out[2] = { -1, -1 }, complaints[2] = { -1, -1 };
-    int problem = make_ends(in, out, complaints) ? spawn(made, in, out, complaints) : errno;
+    int problem = make_ends(in, out, complaints) ? spawn(made, program, in, out, complaints) : errno;
+    free(program);
     shut(&in[1]);
     shut(&out[1]);
     shut(&complaints[1]);
@@ -72,8 +96,6 @@ static mu_status start(child *made, mu_error *err)
     shut(&made->in);
     shut(&made->out);
     shut(&made->complaints);
-    if (problem == ENOENT || problem == EACCES)
-        return mu_error_set(err, MU_E_UNSUPPORTED, "gnuplot is not installed, or not in PATH");
     return mu_error_set(err, MU_E_IO, "gnuplot could not be started: %s", strerror(problem));
 }
 

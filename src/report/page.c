@@ -11,7 +11,8 @@ static const char style[] =
     "th:first-child,td:first-child{text-align:left;padding-left:0}thead th{border-bottom:1px solid #999}tbody th{font-weight:normal;color:#555}"
     "pre{background:#f6f6f6;padding:.8em 1em;overflow-x:auto;font-size:13px;line-height:1.4}"
     ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:1.2em}"
-    "figure{margin:0}figcaption{text-align:center;font-weight:600;margin-bottom:.3em}figure svg{width:100%;height:auto}.missing{color:#777;border:1px dashed #bbb;padding:2em 1em;text-align:center}"
+    "figure{margin:0}figcaption{text-align:center;font-weight:600;margin-bottom:.3em}figure svg{width:100%;height:auto}"
+    ".missing{color:#777;border:1px dashed #bbb;padding:2em 1em;text-align:center}"
     ".scroll{overflow-x:auto}.facts{display:flex;flex-wrap:wrap;gap:.5em 3em;margin:1.2em 0 1.8em}.facts b{display:block;font-size:1.5em;"
     "font-weight:600}.facts span{color:#666}";
 

@@ -85,8 +85,8 @@ static void put_field(mu_text *text, const struct column *column, const mu_round
     const void *member = (const char *)report + column->offset;
     char number[MU_NUMBER_BYTES];
     switch (column->kind) {
-    case COLUMN_U32: mu_text_format(text, "%u", *(const uint32_t *)member); return;
-    case COLUMN_U64: mu_text_format(text, "%llu", (unsigned long long)*(const uint64_t *)member); return;
+    case COLUMN_U32: mu_text_whole(text, *(const uint32_t *)member); return;
+    case COLUMN_U64: mu_text_whole(text, *(const uint64_t *)member); return;
     case COLUMN_REAL: mu_text_real(text, *(const double *)member, ""); return;
     case COLUMN_TIME:
         mu_number_time_s(*(const mu_time_us *)member, number);

@@ -46,7 +46,9 @@ static mu_status write_rows(FILE *file, const mu_run_folder *folder, const mu_ru
     mu_text_release(&chunk);
     if (good)
         return MU_OK;
-    return no_memory ? mu_error_set(err, MU_E_MEMORY, "no memory for a line") : mu_error_set(err, MU_E_IO, "cannot be written: %s", strerror(problem));
+    if (no_memory)
+        return mu_error_set(err, MU_E_MEMORY, "no memory for a line");
+    return mu_error_set(err, MU_E_IO, "cannot be written: %s", strerror(problem));
 }
 
 static mu_status write_devices(const mu_run_folder *folder, const mu_run_result *result, mu_device_sums *tiers, mu_error *err)

@@ -66,7 +66,8 @@ static mu_status cut_back(mu_grown *file, uint64_t size_bytes, mu_error *err)
         return mu_error_set(err, MU_E_IO, "%s: %s", file->path, strerror(errno));
     if ((uint64_t)info.st_size < size_bytes)
         return mu_error_set(err, MU_E_STATE, "%s: has %lld bytes, but the checkpoint was made when it had %llu; it was changed since, or the "
-                            "machine went down, so the run cannot be taken up again", file->path, (long long)info.st_size, (unsigned long long)size_bytes);
+                            "machine went down, so the run cannot be taken up again",
+                            file->path, (long long)info.st_size, (unsigned long long)size_bytes);
     if (ftruncate(fileno(file->stream), (off_t)size_bytes) || fseeko(file->stream, (off_t)size_bytes, SEEK_SET))
         return mu_error_set(err, MU_E_IO, "%s: cannot be cut back to %llu bytes: %s", file->path, (unsigned long long)size_bytes,
                             strerror(errno));

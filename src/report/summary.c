@@ -82,7 +82,7 @@ static void put_members(mu_text *text, const member *members, size_t count, cons
         first = false;
         switch (members[i].kind) {
         case MEMBER_TEXT: mu_text_json(text, value); break;
-        case MEMBER_WHOLE: mu_text_format(text, "%llu", (unsigned long long)*(const uint64_t *)value); break;
+        case MEMBER_WHOLE: mu_text_whole(text, *(const uint64_t *)value); break;
         case MEMBER_REAL: mu_text_real(text, *(const double *)value, "null"); break;
         }
     }

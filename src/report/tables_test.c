@@ -95,7 +95,9 @@ static void bad_rounds(const char *bytes, const char *sentence)
     assert_int_equal(count, 0);
 }
 
-#define PLAIN "round,time_s,selected,merged,lost,late,train_loss,train_accuracy,loss,accuracy,mean_staleness,bytes_up,bytes_down,macs,energy_j,device_time_s,wasted_time_s\n"
+#define PLAIN                                                                                                      \
+    "round,time_s,selected,merged,lost,late,train_loss,train_accuracy,loss,accuracy,mean_staleness,bytes_up,bytes_down,macs,energy_j," \
+    "device_time_s,wasted_time_s\n"
 
 static void bad_rounds_are_refused(void **state)
 {

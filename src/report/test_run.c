@@ -93,8 +93,8 @@ static void tell(const mu_observer *observer, mu_happening happening, mu_time_us
 {
     const mu_task task = { .id = { 77 }, .device = device, .sent_at = (round - 1) * (mu_time_us)10000000,
                            .plan = { .version = round - 1, .ordinal = round - 1, .train = { .local_epochs = 2, .batch_size = 10 } },
-                           .price = { .download_s = 1, .compute_s = 2.5, .upload_s = 1, .energy_j = device == 2 ? 27 : 7, .bytes_down = 1000, .bytes_up = 900,
-                                      .macs = 2000000, .peak_memory_bytes = 65536 } };
+                           .price = { .download_s = 1, .compute_s = 2.5, .upload_s = 1, .energy_j = device == 2 ? 27 : 7,
+                                      .bytes_down = 1000, .bytes_up = 900, .macs = 2000000, .peak_memory_bytes = 65536 } };
     const mu_event_report report = { .happening = happening, .at = at, .round = round, .task = &task, .reason = reason, .num_examples = 20,
                                      .train_loss = happening == MU_HAPPENED_MERGED ? 2.0 / round : NAN };
     mu_error err;

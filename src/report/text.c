@@ -84,6 +84,18 @@ void mu_text_format(mu_text *text, const char *format, ...)
     va_end(arguments);
 }
 
+/* Not by mu_text_format: a long run has millions of them. */
+void mu_text_whole(mu_text *text, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    mu_text_put_bytes(text, digits + at, sizeof digits - at);
+}
+
 void mu_text_real(mu_text *text, double value, const char *otherwise)
 {
     char number[MU_NUMBER_BYTES];

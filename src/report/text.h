@@ -21,6 +21,7 @@ void mu_text_put(mu_text *text, const char *words);
 void mu_text_put_bytes(mu_text *text, const char *bytes, size_t size_bytes);
 void mu_text_format(mu_text *text, const char *format, ...) MU_PRINTF(2, 3);
 
+void mu_text_whole(mu_text *text, uint64_t value);
 /* mu_number_real, and `otherwise` for what is not finite. */
 void mu_text_real(mu_text *text, double value, const char *otherwise);
 

@@ -62,8 +62,10 @@ static void grows(void **state)
     assert_string_equal(text.bytes, "");
     mu_text_real(&text, 0.5, "x");
     mu_text_real(&text, 1.0 / 0.0, "x");
+    mu_text_whole(&text, 0);
+    mu_text_whole(&text, UINT64_MAX);
     char *taken = mu_text_take(&text);
-    assert_string_equal(taken, "0.5x");
+    assert_string_equal(taken, "0.5x018446744073709551615");
     assert_null(text.bytes);
     free(taken);
     taken = mu_text_take(&text); /* nothing was put: an empty text, not NULL */

@@ -78,7 +78,7 @@ static void slope_row(mu_activation kind, size_t count, const float *y, const fl
     switch (kind) {
     case MU_ACTIVATION_RELU: BACKWARD_LOOPS(y[i] <= 0.0f ? 0.0f : dy[i]);
     case MU_ACTIVATION_LEAKY_RELU: BACKWARD_LOOPS(y[i] > 0.0f ? dy[i] : dy[i] * LEAKY_SLOPE);
-    case MU_ACTIVATION_RELU6: BACKWARD_LOOPS((y[i] <= 0.0f) | (y[i] >= 6.0f) ? 0.0f : dy[i]);
+    case MU_ACTIVATION_RELU6: BACKWARD_LOOPS(((y[i] <= 0.0f) | (y[i] >= 6.0f)) ? 0.0f : dy[i]);
     case MU_ACTIVATION_SIGMOID: BACKWARD_LOOPS(dy[i] * (1.0f - y[i]) * y[i]);
     case MU_ACTIVATION_TANH: BACKWARD_LOOPS(dy[i] * (1.0f - y[i] * y[i]));
     default: BACKWARD_LOOPS(dy[i]);

@@ -298,7 +298,6 @@ def make_case(name, shape, classes, text, random, out):
     network = Network(text, shape, classes)
     shake(network, random)
     height, width, channels = shape
-    # The first vector layers of a case read a vector, not an image of one pixel.
     x = torch.from_numpy(random.normal(0, 1, (BATCH, channels, height, width)).astype(np.float32))
     labels = torch.from_numpy(random.integers(0, classes, BATCH))
     for tensor, values in weights_of(network).items():
