@@ -26,7 +26,8 @@ static const cli_argument words[] = {
 };
 static const cli_argument flags[] = {
     { .name = "set", .letter = 's', .kind = CLI_TEXTS, .offset = offsetof(options, settings), .value = "K=V", .help = "change" },
-    { .name = "workers", .letter = 'w', .kind = CLI_COUNT, .offset = offsetof(options, workers), .value = "N", .min = 1, .max = 8, .help = "threads" },
+    { .name = "workers", .letter = 'w', .kind = CLI_COUNT, .offset = offsetof(options, workers), .value = "N", .min = 1, .max = 8,
+      .help = "threads" },
     { .name = "memory", .kind = CLI_BYTES, .offset = offsetof(options, memory_bytes), .value = "SIZE", .min = 1, .help = "room" },
     { .name = "target", .kind = CLI_REAL, .offset = offsetof(options, target), .value = "X", .min = 0, .max = 1, .help = "goal" },
     { .name = "quiet", .letter = 'q', .kind = CLI_SWITCH, .offset = offsetof(options, quiet), .help = "silence" },

@@ -106,8 +106,8 @@ mu_status cli_bench_task_run(const char *path, uint32_t workers, cli_bench_resul
     while (waitpid(pid, &how, 0) < 0 && errno == EINTR)
         continue;
     if (!answered)
-        return mu_error_set(err, MU_E_STATE, "%s: its process ended without an answer (%s %d)", path, WIFSIGNALED(how) ? "signal" : "exit code",
-                            WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how));
+        return mu_error_set(err, MU_E_STATE, "%s: its process ended without an answer (%s %d)", path,
+                            WIFSIGNALED(how) ? "signal" : "exit code", WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how));
     if (a.status)
         return mu_error_set(err, a.status, "%s", a.err.message);
     *out = a.result;

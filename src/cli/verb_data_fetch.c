@@ -73,8 +73,8 @@ static bool draw(void *context, const mu_fetch_file *file, uint64_t done_bytes)
     if (w->file == file && w->drawn_share == share)
         return true;
     *w = (watch){ file, share };
-    fprintf(stderr, "\r\033[K%s: %s of %s (%llu %%)", file->name, cli_format_bytes(done_bytes, done), cli_format_bytes(file->size_bytes, size),
-            (unsigned long long)share);
+    fprintf(stderr, "\r\033[K%s: %s of %s (%llu %%)", file->name, cli_format_bytes(done_bytes, done),
+            cli_format_bytes(file->size_bytes, size), (unsigned long long)share);
     return true;
 }
 
@@ -149,7 +149,8 @@ static const cli_argument words[] = {
 static const cli_argument flags[] = {
     { .name = "to", .kind = CLI_TEXT, .offset = offsetof(fetch_options, to), .value = "DIR", .offer = CLI_OFFER_FOLDERS,
       .help = "folder for its files; otherwise where they are looked for: $MUSTER_DATA/NAME, or ~/.local/share/muster/data/NAME" },
-    { .name = "quiet", .letter = 'q', .kind = CLI_SWITCH, .offset = offsetof(fetch_options, quiet), .help = "no progress, and no list of the files" },
+    { .name = "quiet", .letter = 'q', .kind = CLI_SWITCH, .offset = offsetof(fetch_options, quiet),
+      .help = "no progress, and no list of the files" },
     CLI_FORMAT_FLAG(fetch_options, format, cli_formats_text_json),
 };
 

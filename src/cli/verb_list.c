@@ -352,8 +352,8 @@ static mu_status verb_list(const void *options, mu_error *err)
 
 static const cli_argument words[] = {
     { .name = "WHAT", .kind = CLI_TEXT, .offset = offsetof(list_options, what), .choices = list_names,
-      .help = "recipes, models, datasets, partitions, devices, fleets, methods, questions, optimizers, schedules or kernels; without it, what there is to "
-              "list" },
+      .help = "recipes, models, datasets, partitions, devices, fleets, methods, questions, optimizers, schedules or kernels; without it, "
+              "what there is to list" },
 };
 
 static const cli_argument flags[] = {

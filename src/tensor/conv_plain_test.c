@@ -57,7 +57,8 @@ static void visit(const mu_conv *c, const float *x, const float *w, const float 
                             for (int i = 0; i < depth; i++)
                                 for (int o = 0; o < width; o++) {
                                     size_t ic = (size_t)(g * depth + i), oc = (size_t)(g * width + o);
-                                    size_t tap = (((size_t)kr * c->kernel_w + (size_t)kc) * (size_t)depth + (size_t)i) * c->out_channels + oc;
+                                    size_t row = ((size_t)kr * c->kernel_w + (size_t)kc) * (size_t)depth + (size_t)i;
+                                    size_t tap = row * c->out_channels + oc;
                                     float  xv = x[in * c->in_stride + ic], gv = dy[out * c->out_stride + oc];
                                     sums_add(y, out * c->out_channels + oc, xv, w[tap]);
                                     sums_add(dx, in * c->in_channels + ic, gv, w[tap]);

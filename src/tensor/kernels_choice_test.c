@@ -1,4 +1,5 @@
-/* Which table is taken: by the processor, by MUSTER_KERNELS, by name. The choice is made once a process, so each is tried in a child. */
+/* Which table is taken: by the processor, by MUSTER_KERNELS, by name. The choice is made once a process, so each is tried in a
+ * child. */
 #include "tensor/kernels_test.h"
 
 #include <sys/wait.h>

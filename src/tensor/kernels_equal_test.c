@@ -126,6 +126,39 @@ static void in_place(void **state)
         }
 }
 
+/* Norms write over x forward and over dy backward. */
+static void norms_in_place(void **state)
+{
+    (void)state;
+    test_seed(18);
+    enum { ROWS = 9, WIDTH = 70, COUNT = ROWS * WIDTH };
+    mu_rows rows = { ROWS, WIDTH, WIDTH };
+    for (size_t t = 0; t <= table_count; t++) {
+        const mu_kernel_table *table = t ? tables[t - 1] : mu_kernels_plain();
+        float *x = test_filled(COUNT, TEST_ORDINARY), *dy = test_filled(COUNT, TEST_ORDINARY), *scale = test_filled(WIDTH, TEST_ORDINARY);
+        float *apart = test_floats(COUNT), *same = test_copy(x, COUNT), *c = test_filled(6 * WIDTH, TEST_ORDINARY), work[2 * WIDTH];
+        float *mean = c, *inv_std = c + WIDTH, *first = c + 2 * WIDTH, *second = c + 3 * WIDTH;
+        table->batch_norm_forward(rows, x, scale, scale, 1e-5f, 0.1f, first, second, mean, inv_std, WIDTH, apart);
+        table->batch_norm_forward(rows, same, scale, scale, 1e-5f, 0.1f, first, second, mean, inv_std, WIDTH, same);
+        test_equal("batch norm in place", apart, same, COUNT);
+        memcpy(same, dy, COUNT * sizeof(float));
+        table->batch_norm_backward(rows, x, scale, mean, inv_std, WIDTH, dy, first, second, WIDTH, apart, false, work);
+        table->batch_norm_backward(rows, x, scale, mean, inv_std, WIDTH, same, first, second, WIDTH, same, false, work);
+        test_equal("batch norm backward in place", apart, same, COUNT);
+        memcpy(same, x, COUNT * sizeof(float));
+        table->group_norm_forward(1, rows, 7, x, scale, scale, 1e-5f, mean, inv_std, WIDTH, apart);
+        table->group_norm_forward(1, rows, 7, same, scale, scale, 1e-5f, mean, inv_std, WIDTH, same);
+        test_equal("group norm in place", apart, same, COUNT);
+        memcpy(same, dy, COUNT * sizeof(float));
+        table->group_norm_backward(1, rows, 7, x, scale, mean, inv_std, WIDTH, dy, first, second, WIDTH, apart, false);
+        table->group_norm_backward(1, rows, 7, x, scale, mean, inv_std, WIDTH, same, first, second, WIDTH, same, false);
+        test_equal("group norm backward in place", apart, same, COUNT);
+        float *all[] = { x, dy, scale, apart, same, c };
+        for (size_t i = 0; i < MU_COUNT(all); i++)
+            free(all[i]);
+    }
+}
+
 static void check_pool(const mu_pool2d *p, test_values values, bool accumulate)
 {
     size_t   in_pixels = (size_t)p->batch * p->in_height * p->in_width;
@@ -185,10 +218,12 @@ enum { PER_CHANNEL = 6 };
 
 static void check_batch_norm(mu_rows rows, size_t other, bool accumulate)
 {
-    float *x = test_rows(rows.rows, rows.channels, rows.stride, TEST_ORDINARY), *dy = test_rows(rows.rows, rows.channels, other, TEST_ORDINARY);
+    float *x = test_rows(rows.rows, rows.channels, rows.stride, TEST_ORDINARY);
+    float *dy = test_rows(rows.rows, rows.channels, other, TEST_ORDINARY);
     float *scale = test_filled(rows.channels, TEST_ORDINARY), *shift = test_filled(rows.channels, TEST_ORDINARY);
     output y = output_of(rows.rows, rows.channels, other), z = output_of(rows.rows, rows.channels, other);
-    output dx = output_of(rows.rows, rows.channels, rows.stride), c[PER_CHANNEL]; /* running mean, var, saved mean, inv_std, dscale, dshift */
+    output dx = output_of(rows.rows, rows.channels, rows.stride);
+    output c[PER_CHANNEL]; /* running mean and variance, saved mean and inv_std, dscale, dshift */
     for (size_t k = 0; k < PER_CHANNEL; k++)
         c[k] = output_of(1, rows.channels, rows.channels);
     for (uint32_t i = 0; i < rows.channels; i++)
@@ -223,7 +258,8 @@ static void check_batch_norm(mu_rows rows, size_t other, bool accumulate)
 static void check_group_norm(uint32_t batch, uint32_t groups, mu_rows rows, size_t other, bool accumulate)
 {
     size_t all_rows = batch * rows.rows;
-    float *x = test_rows(all_rows, rows.channels, rows.stride, TEST_ORDINARY), *dy = test_rows(all_rows, rows.channels, other, TEST_ORDINARY);
+    float *x = test_rows(all_rows, rows.channels, rows.stride, TEST_ORDINARY);
+    float *dy = test_rows(all_rows, rows.channels, other, TEST_ORDINARY);
     float *scale = test_filled(rows.channels, TEST_ORDINARY), *shift = test_filled(rows.channels, TEST_ORDINARY);
     output o[6] = { output_of(all_rows, rows.channels, other), output_of(all_rows, rows.channels, rows.stride),
                     output_of(batch, groups, groups), output_of(batch, groups, groups), output_of(1, rows.channels, rows.channels),
@@ -236,7 +272,8 @@ static void check_group_norm(uint32_t batch, uint32_t groups, mu_rows rows, size
             to[k] = t ? o[k].actual : o[k].expected;
         }
         table->group_norm_forward(batch, rows, groups, x, scale, shift, 1e-5f, to[2], to[3], other, to[0]);
-        table->group_norm_backward(batch, rows, groups, x, scale, to[2], to[3], other, dy, to[4], to[5], rows.stride, to[1], accumulate);
+        table->group_norm_backward(batch, rows, groups, x, scale, to[2], to[3], other, dy, to[4], to[5], rows.stride, to[1],
+                                   accumulate);
         for (size_t k = 0; t && k < 6; k++)
             output_check(table, "group norm", &o[k]);
     }
@@ -378,8 +415,8 @@ int main(void)
         return 0;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(elementwise), cmocka_unit_test(in_place), cmocka_unit_test(pooling),      cmocka_unit_test(norms),
-        cmocka_unit_test(loss),        cmocka_unit_test(sums_of_rows), cmocka_unit_test(flat_vectors),
+        cmocka_unit_test(elementwise), cmocka_unit_test(in_place),     cmocka_unit_test(pooling),      cmocka_unit_test(norms),
+        cmocka_unit_test(norms_in_place), cmocka_unit_test(loss),  cmocka_unit_test(sums_of_rows), cmocka_unit_test(flat_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

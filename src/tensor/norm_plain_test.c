@@ -145,7 +145,8 @@ static void check_norm(uint32_t batch, uint32_t rows, uint32_t channels, uint32_
         }
         forward_set(&n, set);
     }
-    /* The mean, about 3, is rounded to float, and x - mean is exact or nearly: an error of 3 * 2^-24 / deviation, and a few roundings. */
+    /* The mean, about 3, is rounded to float, and x - mean is exact or nearly: an error of 3 * 2^-24 / deviation, and a few
+     * roundings. */
     for (size_t i = 0; i < element_count(&n); i++) {
         double size = (double)r.inv_std[set_of(&n, i)] * fabs(n.scale[i % channels]);
         near("y", n.y[i], r.y[i], 1e-6 * (size + fabs(n.y[i])) + 1e-6);
