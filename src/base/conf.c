@@ -15,6 +15,7 @@ struct mu_conf_node {
     mu_conf_kind   kind;
     bool           quoted;
     uint32_t       line, column;
+    uint32_t       key_line, key_column; /* of the name in front of it; 0: none in a file */
     const char    *file;
     const char    *text;  /* scalars */
     const char   **keys;  /* maps */
@@ -176,6 +177,10 @@ static mu_status read_children(reader *r, mu_conf_node *parent, uint32_t depth)
         yaml_event_delete(&event);
         if (end || status)
             return status;
+        if (key && !r->forced_line) {
+            child->key_line = (uint32_t)key_mark.line + 1;
+            child->key_column = (uint32_t)key_mark.column + 1;
+        }
         if (!add_child(r->conf, parent, key, child))
             return no_memory(r->err);
     }
@@ -341,6 +346,17 @@ mu_status mu_conf_error(mu_error *err, mu_status status, const mu_conf_node *nod
     return mu_error_set(err, status, "%s:%u:%u: %s", node->file, node->line, node->column, sentence);
 }
 
+/* Where the name stands that `child` was given under; where the child stands if it came without. */
+static mu_conf_node place_of_key(const mu_conf_node *child)
+{
+    mu_conf_node place = *child;
+    if (child->key_line) {
+        place.line = child->key_line;
+        place.column = child->key_column;
+    }
+    return place;
+}
+
 mu_status mu_conf_check_keys(const mu_conf_node *map, const char *const *names, const char *where, mu_error *err)
 {
     if (!map)
@@ -354,15 +370,16 @@ mu_status mu_conf_check_keys(const mu_conf_node *map, const char *const *names, 
         if (known)
             continue;
         const char *nearest = mu_nearest_name(map->keys[i], names);
+        mu_conf_node place = place_of_key(map->items[i]);
         if (nearest)
-            return mu_conf_error(err, MU_E_CONFIG, map->items[i], "%s has no '%s'; did you mean '%s'?", where, map->keys[i], nearest);
+            return mu_conf_error(err, MU_E_CONFIG, &place, "%s has no '%s'; did you mean '%s'?", where, map->keys[i], nearest);
         char list[512] = "";
         for (size_t n = 0, used = 0; names[n]; n++) {
             int added = snprintf(list + used, sizeof list - used, "%s%s", n ? ", " : "", names[n]);
             if (added < 0 || (used += (size_t)added) >= sizeof list)
                 break;
         }
-        return mu_conf_error(err, MU_E_CONFIG, map->items[i], "%s has no '%s'; it has: %s", where, map->keys[i], list);
+        return mu_conf_error(err, MU_E_CONFIG, &place, "%s has no '%s'; it has: %s", where, map->keys[i], list);
     }
     return MU_OK;
 }
@@ -510,6 +527,8 @@ static mu_conf_node *copy_node(mu_conf *conf, const mu_conf_node *from)
     if (!node)
         return NULL;
     node->quoted = from->quoted;
+    node->key_line = from->key_line;
+    node->key_column = from->key_column;
     if (from->text && !(node->text = take_text(conf, from->text, strlen(from->text))))
         return NULL;
     for (size_t i = 0; i < from->count; i++) {

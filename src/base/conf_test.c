@@ -198,9 +198,9 @@ static void test_check_keys(void **state)
     assert_int_equal(mu_conf_check_keys(mu_conf_get(root, "good"), names, "train", &err), MU_OK);
     assert_int_equal(mu_conf_check_keys(NULL, names, "train", &err), MU_OK);
     assert_int_equal(mu_conf_check_keys(mu_conf_get(root, "near"), names, "train", &err), MU_E_CONFIG);
-    assert_string_equal(err.message, "test.yaml:2:15: train has no 'rouns'; did you mean 'rounds'?");
+    assert_string_equal(err.message, "test.yaml:2:8: train has no 'rouns'; did you mean 'rounds'?");
     assert_int_equal(mu_conf_check_keys(mu_conf_get(root, "far"), names, "train", &err), MU_E_CONFIG);
-    assert_string_equal(err.message, "test.yaml:4:13: train has no 'zzzzzzzz'; it has: rounds, cohort");
+    assert_string_equal(err.message, "test.yaml:4:3: train has no 'zzzzzzzz'; it has: rounds, cohort");
     assert_int_equal(mu_conf_check_keys(mu_conf_get(root, "scalar"), names, "train", &err), MU_E_CONFIG);
     assert_string_equal(err.message, "test.yaml:5:9: train: expected 'name: value' lines");
     mu_conf_destroy(conf);

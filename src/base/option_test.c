@@ -153,7 +153,7 @@ static void test_what_is_wrong(void **state)
         { "reals", "[0.5, 2]", MU_E_RANGE, "t.yaml:1:14: train: 'reals' is 2, expected 0 to 1" },
         { "reals", "[0.5, x]", MU_E_CONFIG, "t.yaml:1:14: train: 'reals' holds something that is not a number" },
         { "reals", "{a: 1}", MU_E_CONFIG, "t.yaml:1:8: train: 'reals' is a map, expected a list of numbers" },
-        { "cuont", "5", MU_E_CONFIG, "t.yaml:1:8: train has no 'cuont'; did you mean 'count'?" },
+        { "cuont", "5", MU_E_CONFIG, "t.yaml:1:1: train has no 'cuont'; did you mean 'count'?" },
     };
     config c;
     for (size_t i = 0; i < MU_COUNT(cases); i++) {

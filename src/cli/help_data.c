@@ -3,13 +3,19 @@
 
 #include "data/format.h"
 #include "data/partition.h"
+#include "data/set.h"
 
 void cli_print_data_rows(cli_search *s)
 {
     enum { MOST_FORMATS = 64 };
     const char *names[MOST_FORMATS];
     char heading[128];
-    size_t count = mu_format_names(names, MOST_FORMATS);
+    size_t count;
+    const mu_option *rows = mu_writers_options(&count);
+    cli_print_rows(s, "data (name writers)", "writers", "the data set that the program makes itself", rows, count);
+    rows = mu_files_options(&count);
+    cli_print_rows(s, "data (in files)", "files", "beside files:, normalize: and partition:; docs/data.md describes those", rows, count);
+    count = mu_format_names(names, MOST_FORMATS);
     for (size_t i = 0; i < count; i++) {
         const mu_format *format = mu_format_find(names[i]);
         snprintf(heading, sizeof heading, "data (format %s)", format->name);

@@ -33,7 +33,7 @@ void mu_names_release(mu_names *names)
     *names = (mu_names){ 0 };
 }
 
-static void release_examples(mu_examples *examples)
+static void release_examples(mu_example_pool *examples)
 {
     free(examples->labels);
     free(examples->ids);
@@ -69,7 +69,7 @@ mu_status mu_shape_check(const char *name, mu_shape shape, mu_error *err)
 uint32_t mu_corpus_count_labels(const mu_corpus *corpus)
 {
     int32_t highest = -1;
-    const mu_examples *both[] = { &corpus->train, &corpus->test };
+    const mu_example_pool *both[] = { &corpus->train, &corpus->test };
     for (size_t k = 0; k < MU_COUNT(both); k++)
         for (uint32_t i = 0; i < both[k]->count; i++)
             highest = both[k]->labels[i] > highest ? both[k]->labels[i] : highest;

@@ -15,7 +15,7 @@ mu_status mu_names_add(mu_names *names, const char *name, size_t length, mu_erro
 void      mu_names_release(mu_names *names);
 
 /* Example i begins at value i * stride; it has height * width * channels values in that order. Values are bytes or floats. */
-typedef struct mu_examples {
+typedef struct mu_example_pool {
     mu_shape       shape;
     uint32_t       count;
     size_t         stride;
@@ -25,11 +25,11 @@ typedef struct mu_examples {
     uint32_t      *ids;    /* [count], malloc'ed; NULL: not known */
     void          *owned;
     mu_bytes       file;
-} mu_examples;
+} mu_example_pool;
 
 /* What a format makes of its files. */
 typedef struct mu_corpus {
-    mu_examples train, test;  /* test.count 0: there is none */
+    mu_example_pool train, test;  /* test.count 0: there is none */
     uint32_t    classes;      /* every label is below */
     mu_names    class_names;  /* none, or `classes` of them */
     uint32_t    id_count;     /* every id is below */

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "data/fetch.h"
+#include "data/set.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,12 @@ static const mu_option section_options[] = {
     [OPTION_FRACTION] = { "test_fraction", MU_OPTION_REAL, offsetof(mu_files, test_fraction), 0.0001, 0.9999, "0.1", NULL, NULL,
       "part of the examples that becomes the test set; only for data that has none" },
 };
+
+const mu_option *mu_files_options(size_t *count)
+{
+    *count = MU_COUNT(section_options);
+    return section_options;
+}
 
 static mu_status no_memory(mu_error *err)
 {

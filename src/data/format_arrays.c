@@ -48,7 +48,7 @@ static mu_status check_counts(const mu_arrays *arrays, mu_error *err)
 }
 
 /* Bytes stay bytes, and where they already lie as wanted they stay where they are; anything else becomes floats. */
-static mu_status take_values(const mu_arrays *arrays, mu_examples *out, bool *borrows, mu_error *err)
+static mu_status take_values(const mu_arrays *arrays, mu_example_pool *out, bool *borrows, mu_error *err)
 {
     const mu_array *x = arrays->x;
     bool turn = arrays->channels_first && x->rank == 4 && out->shape.channels > 1, bytes = x->element == MU_ELEMENT_U1;
@@ -83,7 +83,7 @@ static mu_status take_values(const mu_arrays *arrays, mu_examples *out, bool *bo
 }
 
 /* Not a number and infinity are no input that a network could learn from. */
-static mu_status check_finite(const char *name, const mu_examples *examples, mu_error *err)
+static mu_status check_finite(const char *name, const mu_example_pool *examples, mu_error *err)
 {
     for (size_t i = 0; examples->floats && i < (size_t)examples->count * examples->stride; i++)
         if (!(examples->floats[i] - examples->floats[i] == 0.0f))
@@ -92,9 +92,9 @@ static mu_status check_finite(const char *name, const mu_examples *examples, mu_
     return MU_OK;
 }
 
-mu_status mu_examples_from_arrays(const mu_arrays *arrays, mu_examples *out, bool *borrows, mu_error *err)
+mu_status mu_examples_from_arrays(const mu_arrays *arrays, mu_example_pool *out, bool *borrows, mu_error *err)
 {
-    *out = (mu_examples){ 0 };
+    *out = (mu_example_pool){ 0 };
     mu_status status = check_counts(arrays, err);
     if (!status)
         status = shape_of(arrays, &out->shape, err);
@@ -125,7 +125,7 @@ mu_status mu_examples_from_arrays(const mu_arrays *arrays, mu_examples *out, boo
 
 mu_status mu_corpus_finish(const char *name, mu_corpus *corpus, mu_error *err)
 {
-    const mu_examples *train = &corpus->train, *test = &corpus->test;
+    const mu_example_pool *train = &corpus->train, *test = &corpus->test;
     mu_shape a = train->shape, b = test->shape;
     if (test->count && (a.height != b.height || a.width != b.width || a.channels != b.channels))
         return mu_error_set(err, MU_E_SHAPE, "%s: training examples are %u x %u x %u, test examples %u x %u x %u", name, a.height, a.width,
@@ -166,7 +166,7 @@ static mu_status open_array(const mu_file_list *list, mu_bytes *bytes, mu_array 
 }
 
 static mu_status load_part(const mu_file_list *x_file, const mu_file_list *y_file, const mu_file_list *ids_file, bool channels_first,
-                           mu_examples *out, mu_error *err)
+                           mu_example_pool *out, mu_error *err)
 {
     mu_bytes x_bytes = { 0 }, y_bytes = { 0 }, ids_bytes = { 0 };
     mu_array x, y, ids;

@@ -42,7 +42,7 @@ static mu_status find_pieces(const char *path, const mu_bytes *bytes, const char
     return status;
 }
 
-static mu_status take_rows(const layout *l, piece *pieces, size_t count, mu_examples *out, mu_error *err)
+static mu_status take_rows(const layout *l, piece *pieces, size_t count, mu_example_pool *out, mu_error *err)
 {
     uint64_t rows = 0;
     for (size_t i = 0; i < count; i++) {
@@ -68,7 +68,7 @@ static mu_status take_rows(const layout *l, piece *pieces, size_t count, mu_exam
     return MU_OK;
 }
 
-static mu_status load_part(const layout *l, const mu_file_list *list, const char *const *members, mu_examples *out, mu_error *err)
+static mu_status load_part(const layout *l, const mu_file_list *list, const char *const *members, mu_example_pool *out, mu_error *err)
 {
     piece pieces[PIECES_MAX];
     size_t count = 0;

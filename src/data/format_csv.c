@@ -32,7 +32,7 @@ static mu_status shape_of(const char *name, const mu_csv_config *config, uint32_
 }
 
 /* The labels stay interned numbers until both files are read. */
-static mu_status load_part(const char *path, const mu_csv_config *config, mu_intern *labels, mu_intern *ids, mu_examples *out, mu_error *err)
+static mu_status load_part(const char *path, const mu_csv_config *config, mu_intern *labels, mu_intern *ids, mu_example_pool *out, mu_error *err)
 {
     mu_bytes bytes = { 0 };
     mu_csv_table table = { 0 };
@@ -66,7 +66,7 @@ static mu_status settle_labels(mu_intern *labels, mu_corpus *out, mu_error *err)
     if (!map)
         return mu_error_set(err, MU_E_MEMORY, "no memory for %u labels", labels->names.count);
     mu_status status = mu_intern_to_labels(labels, MU_LIMIT_CLASSES, map, &out->class_names, err);
-    mu_examples *both[] = { &out->train, &out->test };
+    mu_example_pool *both[] = { &out->train, &out->test };
     for (size_t k = 0; k < MU_COUNT(both) && !status; k++)
         for (uint32_t i = 0; i < both[k]->count; i++)
             both[k]->labels[i] = map[both[k]->labels[i]];

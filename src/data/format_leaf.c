@@ -32,7 +32,7 @@ static mu_status read_files(const mu_file_list *list, mu_intern *users, mu_inter
 }
 
 /* Numbers: the values as they are. Labels stand for themselves or are names. */
-static mu_status finish_numbers(mu_leaf *const leaves[2], mu_examples *const parts[2], mu_intern *labels, mu_corpus *out, mu_error *err)
+static mu_status finish_numbers(mu_leaf *const leaves[2], mu_example_pool *const parts[2], mu_intern *labels, mu_corpus *out, mu_error *err)
 {
     int32_t *map = malloc(((size_t)labels->names.count + 1) * sizeof *map);
     if (!map)
@@ -50,7 +50,7 @@ static mu_status finish_numbers(mu_leaf *const leaves[2], mu_examples *const par
 }
 
 /* Texts: characters become symbols of one vocabulary, which holds the labels too. */
-static mu_status finish_texts(const char *name, mu_leaf *const leaves[2], mu_examples *const parts[2], mu_corpus *out, mu_error *err)
+static mu_status finish_texts(const char *name, mu_leaf *const leaves[2], mu_example_pool *const parts[2], mu_corpus *out, mu_error *err)
 {
     mu_vocabulary vocabulary = { .count = 0 };
     mu_status status = MU_OK;
@@ -86,7 +86,7 @@ static mu_status shape_of(const char *name, const leaf_config *config, const mu_
     return mu_shape_check(name, *out, err);
 }
 
-static mu_status fill_parts(const char *name, const leaf_config *config, mu_leaf *const leaves[2], mu_examples *const parts[2], mu_error *err)
+static mu_status fill_parts(const char *name, const leaf_config *config, mu_leaf *const leaves[2], mu_example_pool *const parts[2], mu_error *err)
 {
     mu_status status = MU_OK;
     for (size_t k = 0; k < 2 && !status; k++) {
@@ -114,7 +114,7 @@ static mu_status load(const mu_load *request, mu_corpus *out, mu_error *err)
     mu_intern users = { 0 }, labels = { 0 };
     mu_leaf train = { 0 }, test = { 0 };
     mu_leaf *const leaves[2] = { &train, &test };
-    mu_examples *const parts[2] = { &out->train, &out->test };
+    mu_example_pool *const parts[2] = { &out->train, &out->test };
     mu_status status = read_files(&request->files[FILE_TRAIN], &users, &labels, &train, err);
     if (!status)
         status = read_files(&request->files[FILE_TEST], &users, &labels, &test, err);

@@ -47,7 +47,7 @@ static mu_status read_member(const mu_zip *zip, const char *name, const char *su
 }
 
 /* The arrays NAME + suffix of the archive. An array that the examples borrow becomes theirs, or keeps its archive open. */
-static mu_status read_part(const mu_zip *zip, const npz_config *config, const char *suffix, bool with_ids, mu_examples *out, bool *borrows_file,
+static mu_status read_part(const mu_zip *zip, const npz_config *config, const char *suffix, bool with_ids, mu_example_pool *out, bool *borrows_file,
                            mu_error *err)
 {
     member x = { 0 }, y = { 0 }, ids = { 0 };
@@ -71,7 +71,7 @@ static mu_status read_part(const mu_zip *zip, const npz_config *config, const ch
 }
 
 /* A stored array is used where it lies, in a mapping of its own; two parts of one file map it twice, which costs nothing. */
-static mu_status open_part(const char *path, const npz_config *config, bool is_test, bool own_file, mu_examples *out, mu_error *err)
+static mu_status open_part(const char *path, const npz_config *config, bool is_test, bool own_file, mu_example_pool *out, mu_error *err)
 {
     mu_bytes bytes = { 0 };
     mu_zip zip;

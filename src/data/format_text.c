@@ -31,7 +31,7 @@ static mu_status read_codes(const mu_file_list *list, mu_codes *codes, mu_error 
 }
 
 static mu_status make_windows(const char *name, const mu_vocabulary *vocabulary, const uint32_t *codes, size_t count, const text_config *config,
-                              mu_examples *out, mu_error *err)
+                              mu_example_pool *out, mu_error *err)
 {
     uint8_t *symbols = malloc(count + 1);
     if (!symbols)

@@ -3,6 +3,7 @@
 #define MUSTER_DATA_SET_H
 
 #include "muster/data.h"
+#include "muster/option.h"
 
 /* As the public calls of the same names; indices are checked before they arrive here. */
 typedef struct mu_set_kind {
@@ -30,5 +31,9 @@ struct mu_data {
 /* Each fills in kind, set, shape, classes, devices, test_count and class_names from data->section, and writes its defaults there. */
 mu_status mu_writers_open(mu_data *data, uint64_t seed, mu_error *err);
 mu_status mu_table_open(mu_data *data, uint64_t seed, mu_error *err);
+
+/* Option rows of the section, for `muster help options`: of the writers, and of data sets in files whatever their format. */
+const mu_option *mu_writers_options(size_t *count);
+const mu_option *mu_files_options(size_t *count);
 
 #endif

@@ -25,7 +25,7 @@ typedef struct table {
 
 /* ---- handing out ---- */
 
-static void copy_example(const table *t, const mu_examples *from, uint32_t row, float *x, int32_t *label)
+static void copy_example(const table *t, const mu_example_pool *from, uint32_t row, float *x, int32_t *label)
 {
     size_t channels = from->shape.channels, pixels = (size_t)from->shape.height * from->shape.width, at = (size_t)row * from->stride;
     size_t next_shades = t->normalize.mean.count > 1 || t->normalize.sd.count > 1 ? SHADES : 0;
@@ -159,7 +159,7 @@ static mu_status split(mu_data *data, table *t, const mu_files *files, uint64_t 
 
 static mu_status partition(mu_data *data, table *t, uint32_t devices, uint64_t seed, mu_error *err)
 {
-    const mu_examples *train = &t->corpus.train;
+    const mu_example_pool *train = &t->corpus.train;
     mu_partition_input input = { .seed = seed, .count = t->train_count, .classes = t->corpus.classes, .devices = devices,
                                  .labels = train->labels, .ids = train->ids, .id_count = t->corpus.id_count };
     int32_t *labels = NULL;

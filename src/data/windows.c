@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-mu_status mu_windows_make(const char *name, uint8_t *symbols, size_t count, uint32_t length, uint32_t step, mu_examples *out, mu_error *err)
+mu_status mu_windows_make(const char *name, uint8_t *symbols, size_t count, uint32_t length, uint32_t step, mu_example_pool *out, mu_error *err)
 {
     out->owned = symbols;
     out->bytes = symbols;

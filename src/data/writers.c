@@ -32,6 +32,12 @@ static const mu_option options[] = {
     { "noise", MU_OPTION_REAL, ROW(noise), 0, 1, "0.1", NULL, NULL, "amplitude of the paper's noise; full ink is 1" },
 };
 
+const mu_option *mu_writers_options(size_t *count)
+{
+    *count = MU_COUNT(options);
+    return options;
+}
+
 static void normalise(const writers *w, float *image)
 {
     for (size_t i = 0; i < PIXELS; i++)

@@ -21,7 +21,7 @@ static void says(const char *yaml, const char *setting, mu_status status, const 
 static void mistakes_are_named_with_their_place(void **unused)
 {
     (void)unused;
-    says(SMALL "roundz: 3\n", NULL, MU_E_CONFIG, ":3:9: the experiment has no 'roundz'; did you mean 'rounds'?");
+    says(SMALL "roundz: 3\n", NULL, MU_E_CONFIG, ":3:1: the experiment has no 'roundz'; did you mean 'rounds'?");
     says(SMALL "when: {cohrot: 3}\n", NULL, MU_E_CONFIG, "did you mean 'cohort'?");
     says(SMALL "when: {method: fedagv}\n", NULL, MU_E_CONFIG, "did you mean 'fedavg'");
     says(SMALL "recipe: fedagv\n", NULL, MU_E_CONFIG, "did you mean 'fedavg'");

@@ -1,4 +1,4 @@
-/* Every layer's gradients against finite differences of the loss, for each parameter. A weight in front of a layer tests the layer's
+/* Every layer's gradients against finite differences of the loss. A weight in front of a layer tests the layer's
  * gradient of its input. */
 #include "nn/test_step.h"
 
@@ -54,19 +54,20 @@ static void check_model(const char *text, mu_shape shape)
     mu_model_init(s.model, 3, mu_step_state(s.t.step));
     test_fill_batch(s.model, s.t.step, BATCH, 5);
     loss_of(&s);
-    size_t count = mu_model_param_count(s.model), crossed = 0;
+    size_t count = mu_model_param_count(s.model), crossed = 0, checked = 0;
     float *gradient = malloc(count * sizeof(float));
     assert_non_null(gradient);
     memcpy(gradient, mu_step_gradients(s.t.step), count * sizeof(float));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i += 1 + count / 120) { /* a part of them, from all tensors: the PyTorch figures have them all */
         double slope;
+        checked++;
         if (!difference(&s, mu_step_state(s.t.step) + i, &slope))
             crossed++;
         else if (!(fabs(slope - (double)gradient[i]) < 1e-3 + 2e-3 * fabs(slope)))
             fail_msg("parameter %zu of %zu: gradient %.7g, difference %.7g in\n%s", i, count, (double)gradient[i], slope, text);
     }
-    if (crossed > count / 10)
-        fail_msg("%zu of %zu parameters at a corner in\n%s", crossed, count, text);
+    if (crossed > checked / 10)
+        fail_msg("%zu of %zu parameters at a corner in\n%s", crossed, checked, text);
     free(gradient);
     test_step_destroy(&s.t);
     mu_model_destroy(s.model);

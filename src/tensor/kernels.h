@@ -156,7 +156,7 @@ typedef struct mu_kernel_table {
      * Adam: AdamW first p *= 1 - learning_rate * weight_decay, else g = fma(weight_decay, p, g);
      *      m = fma(1 - beta1, g, beta1 * m); v = fma((1 - beta2) * g, g, beta2 * v);
      *      p = fma(-learning_rate / correction1, m / (sqrt(v) / sqrt(correction2) + epsilon), p).
-     * What is the same for all elements is computed in double, then rounded. ---- */
+     * Adam's scalars (1 - beta1, the step's size, ...) are computed in double, then rounded. ---- */
     void (*sgd)(const mu_sgd *sgd, size_t count, const float *gradient, float *velocity, float *params); /* velocity NULL: momentum 0 */
     void (*adam)(const mu_adam *adam, size_t count, const float *gradient, float *first, float *second, float *params);
 
