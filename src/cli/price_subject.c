@@ -96,9 +96,12 @@ void cli_price_subject_release(cli_price_subject *subject)
 
 mu_status cli_price_peak(const mu_model *model, const mu_step_config *config, size_t *size_bytes, mu_error *err)
 {
+    /* As a device is priced, so that the figure is the same on every processor. */
+    mu_step_config priced = *config;
+    priced.plain_kernels = true;
     mu_arena arena = mu_arena_measuring();
     mu_step *step;
-    mu_status status = mu_step_plan(model, config, &arena, &step, err);
+    mu_status status = mu_step_plan(model, &priced, &arena, &step, err);
     *size_bytes = arena.used_bytes;
     return status;
 }

@@ -238,8 +238,9 @@ const cli_verb cli_verb_price = {
     .name = "price",
     .summary = "say what a training step of a model costs",
     .about = "For each layer: multiply-accumulates forward and backward, parameters, the bytes kept from forward to backward and the bytes "
-             "moved. For the step: its exact peak memory, which is what the trainer takes and no byte more. For each class of devices: the "
-             "time and energy of the step, and whether it fits.",
+             "moved. For the step: its exact peak memory with the reference kernels, which is the same on every processor; a task of a run "
+             "holds the weights that it began with and the order of its examples besides. For each class of devices: the time and energy of "
+             "the step, and whether it fits.",
     CLI_EXAMPLES(examples),
     .arguments = { CLI_WORDS(words), CLI_FLAGS(flags), .options_bytes = sizeof(price_options) },
     .run = verb_price,
