@@ -22,7 +22,7 @@ typedef struct mu_profile {
     double      macs_per_s[MU_PRECISION_COUNT]; /* sustained in training; 0: not supported */
     uint64_t    memory_bytes;                   /* that training may use */
     double      download_bit_per_s, upload_bit_per_s, latency_s; /* latency: one way, once a transfer */
-    double      active_w, idle_w, radio_w;      /* above what the device draws anyway: computing, waiting, sending or receiving */
+    double      active_w, idle_w, radio_w;      /* computing; waiting; sending or receiving. A task never waits, so its price has no idle part */
 } mu_profile;
 
 MU_API const mu_profile *mu_profiles(size_t *count); /* the built-in catalogue */

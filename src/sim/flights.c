@@ -188,9 +188,14 @@ static mu_status sim_send(void *self, const mu_task *task, mu_version *start, mu
     mu_version_retain(start);
     flight->start = start;
     status = mu_event_queue_put(&sim->events, flight->ends_at, LABEL_FLIGHT, flight, err);
-    if (!status && flight->state == MU_FLIGHT_QUEUED)
+    if (status) {
+        recycle(sim, close_flight(sim, task->id));
+        return status;
+    }
+    /* From here on its entry among the events is what it will be found by, and freed. */
+    if (flight->state == MU_FLIGHT_QUEUED)
         status = mu_event_queue_put(&sim->waiting, flight->ends_at, task->id.value, flight, err);
-    return status; /* after a failure here the run ends, and everything open goes with the simulator */
+    return status;
 }
 
 /* Make sure that no worker holds the flight. */
