@@ -1,6 +1,6 @@
 # What `cmake --install` puts where. Everything finds everything else from its own place, so the prefix may be moved afterwards.
 #
-#   bin/muster                                       lib/libmuster.{a,so}, lib/pkgconfig/, lib/cmake/muster/
+#   bin/muster                                       lib/libmuster.{a,so}, lib/libmuster-device.a, lib/pkgconfig/, lib/cmake/muster/
 #   include/muster/                                  share/man/man1/muster.1 and the shells' completions
 #   share/muster/recipes/, share/muster/examples/    share/doc/muster/
 include(CMakePackageConfigHelpers)

@@ -2,18 +2,9 @@
 #
 #   muster_sources(a.c b.c)             files of libmuster
 #   muster_device_sources(a.c b.c)      files of libmuster that libmuster-device has too: C11, freestanding
+#   muster_freestanding_sources(a.c)    files of libmuster-device alone: what it has in place of an operating system
 #   muster_test(NAME a_test.c [...])    a cmocka program, linked with libmuster, run by ctest
 #   muster_fuzz(NAME fuzz_a.c)          a libFuzzer target, built by the fuzz preset only
-
-find_package(Threads REQUIRED)
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
-pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
-pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
-pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
-pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
-pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
-pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 
 # What every file is compiled with. Floating-point contraction is off so that a fused multiply-add happens where the
 # source says so and nowhere else: the same bits on every processor depend on it.
@@ -22,6 +13,10 @@ target_compile_options(muster_flags INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wvla -Wundef
   -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough
   -fno-math-errno -ffp-contract=off)
+# newlib's uint32_t is a long, as large as an int there. The sentences are checked where the two are one type.
+if(CMAKE_SYSTEM_NAME STREQUAL Generic)
+  target_compile_options(muster_flags INTERFACE -Wno-format)
+endif()
 target_compile_definitions(muster_flags INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE)
 target_include_directories(muster_flags INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_BINARY_DIR}/include)
@@ -35,33 +30,58 @@ endif()
 
 configure_file(${PROJECT_SOURCE_DIR}/cmake/version.h.in ${PROJECT_BINARY_DIR}/include/muster/version.h @ONLY)
 
-add_library(muster_objects OBJECT)
-target_link_libraries(muster_objects PRIVATE muster_flags)
-set(MUSTER_LIBRARIES Threads::Threads m PkgConfig::YAML PkgConfig::CJSON PkgConfig::SODIUM PkgConfig::ZLIB
-    PkgConfig::ZSTD PkgConfig::LZMA PkgConfig::CURL)
-target_link_libraries(muster_objects PRIVATE ${MUSTER_LIBRARIES})
-target_compile_definitions(muster_objects PRIVATE MUSTER_BUILDING)
+# libmuster-device: freestanding, but the functions of the C library that it uses mean what they always do (fmaf is an instruction). Each function
+# is a section, so that the linker leaves out what a program does not use.
+add_library(muster_device_flags INTERFACE)
+target_link_libraries(muster_device_flags INTERFACE muster_flags)
+target_compile_definitions(muster_device_flags INTERFACE MUSTER_FREESTANDING MUSTER_BUILDING)
+target_compile_options(muster_device_flags INTERFACE -ffreestanding -fbuiltin -ffunction-sections -fdata-sections)
 
-add_library(muster_static STATIC $<TARGET_OBJECTS:muster_objects>)
-set_target_properties(muster_static PROPERTIES OUTPUT_NAME muster)
-target_link_libraries(muster_static PUBLIC ${MUSTER_LIBRARIES})
+if(NOT MUSTER_DEVICE_ONLY)
+  find_package(Threads REQUIRED)
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+  pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
+  pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
+  pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
+  pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+  pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
+  pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 
-add_library(muster_shared SHARED $<TARGET_OBJECTS:muster_objects>)
-set_target_properties(muster_shared PROPERTIES OUTPUT_NAME muster VERSION ${PROJECT_VERSION}
-  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
-target_link_libraries(muster_shared PRIVATE ${MUSTER_LIBRARIES} muster_flags)
+  add_library(muster_objects OBJECT)
+  target_link_libraries(muster_objects PRIVATE muster_flags)
+  set(MUSTER_LIBRARIES Threads::Threads m PkgConfig::YAML PkgConfig::CJSON PkgConfig::SODIUM PkgConfig::ZLIB
+      PkgConfig::ZSTD PkgConfig::LZMA PkgConfig::CURL)
+  target_link_libraries(muster_objects PRIVATE ${MUSTER_LIBRARIES})
+  target_compile_definitions(muster_objects PRIVATE MUSTER_BUILDING)
+
+  add_library(muster_static STATIC $<TARGET_OBJECTS:muster_objects>)
+  set_target_properties(muster_static PROPERTIES OUTPUT_NAME muster)
+  target_link_libraries(muster_static PUBLIC ${MUSTER_LIBRARIES})
+
+  add_library(muster_shared SHARED $<TARGET_OBJECTS:muster_objects>)
+  set_target_properties(muster_shared PROPERTIES OUTPUT_NAME muster VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  target_link_libraries(muster_shared PRIVATE ${MUSTER_LIBRARIES} muster_flags)
+endif()
 
 function(muster_sources)
   foreach(file IN LISTS ARGN)
-    target_sources(muster_objects PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+    if(TARGET muster_objects)
+      target_sources(muster_objects PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+    endif()
+  endforeach()
+endfunction()
+
+function(muster_freestanding_sources)
+  foreach(file IN LISTS ARGN)
+    set_property(GLOBAL APPEND PROPERTY MUSTER_DEVICE_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/${file})
   endforeach()
 endfunction()
 
 function(muster_device_sources)
   muster_sources(${ARGN})
-  foreach(file IN LISTS ARGN)
-    set_property(GLOBAL APPEND PROPERTY MUSTER_DEVICE_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/${file})
-  endforeach()
+  muster_freestanding_sources(${ARGN})
 endfunction()
 
 function(muster_test name)
@@ -85,6 +105,9 @@ function(muster_fuzz name)
   endif()
 endfunction()
 
+if(MUSTER_DEVICE_ONLY)
+  set(MUSTER_TESTS OFF)
+endif()
 if(MUSTER_TESTS)
   enable_testing()
 endif()

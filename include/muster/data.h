@@ -20,14 +20,20 @@ MU_API mu_status mu_data_resolve(const mu_data *data, mu_conf *conf, mu_conf_nod
 MU_API const char *mu_data_name(const mu_data *data);
 MU_API mu_shape    mu_data_shape(const mu_data *data);
 MU_API uint32_t    mu_data_classes(const mu_data *data);
+/* Labels of one example: 1, or in texts with `labels: every` one for each of its values. */
+MU_API uint32_t    mu_data_targets(const mu_data *data);
+/* The values are numbers of symbols, whole and below this; 0: they are quantities. */
+MU_API uint32_t    mu_data_symbols(const mu_data *data);
+/* Can the model be trained on these examples? Input, classes, labels and symbols must agree; else MU_E_SHAPE or MU_E_CONFIG. */
+MU_API mu_status   mu_data_check_model(const mu_data *data, const mu_model *model, mu_error *err);
 MU_API const char *mu_data_class_name(const mu_data *data, uint32_t label); /* never NULL */
 MU_API uint32_t    mu_data_device_count(const mu_data *data);
 
 /* Examples that lie on a device; 0 is possible. */
 MU_API uint32_t mu_data_num_examples(const mu_data *data, uint32_t device);
-/* Copy the device's examples number indices[0..count) into x [count][h][w][c], normalised, and labels [count]. */
+/* Copy the device's examples number indices[0..count) into x [count][h][w][c], normalised, and labels [count][targets]. */
 MU_API void mu_data_read(const mu_data *data, uint32_t device, const uint32_t *indices, uint32_t count, float *x, int32_t *labels);
-/* How many of a device's examples each class has; counts [classes]. */
+/* How many of a device's examples each class has; counts [classes]. Of several labels the last one counts, here and for partitions. */
 MU_API void mu_data_label_counts(const mu_data *data, uint32_t device, uint32_t *counts);
 /* The example's number in the training set, for data sets that have one; else the number itself. */
 MU_API uint32_t mu_data_source_index(const mu_data *data, uint32_t device, uint32_t index);

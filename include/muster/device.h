@@ -67,6 +67,7 @@ MU_API mu_time_us mu_fleet_comes_on(const mu_fleet *fleet, uint32_t device, mu_t
 /* What a plan asks of a device, counted. */
 typedef struct mu_work {
     uint64_t macs[MU_PRECISION_COUNT];
+    uint64_t extra_moved_bytes; /* to and from memory, beyond what comes with the MACs: for a memory limit (mu_step_schedule) */
     uint64_t bytes_down, bytes_up;
     uint64_t peak_memory_bytes;
 } mu_work;

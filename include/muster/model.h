@@ -21,8 +21,9 @@ typedef struct mu_shape {
 /* How a tensor lies in the state vector, against the shape that PyTorch gives it. */
 typedef enum mu_layout {
     MU_LAYOUT_VECTOR, /* [n] as it is */
+    MU_LAYOUT_ROWS,   /* [rows][columns] as it is */
     MU_LAYOUT_DENSE,  /* PyTorch [out][in], here [in][out] */
-    MU_LAYOUT_CONV,   /* PyTorch [out][in/groups][kh][kw], here [kh][kw][in/groups][out] */
+    MU_LAYOUT_CONV,   /* PyTorch [out][in/groups][kh][kw], here [kh][kw][in/groups][out]; of rank 3 without kh */
 } mu_layout;
 
 typedef struct mu_tensor {
@@ -57,6 +58,10 @@ MU_API void      mu_model_destroy(mu_model *model); /* NULL is fine */
 MU_API const char      *mu_model_name(const mu_model *model);
 MU_API mu_shape         mu_model_input(const mu_model *model);
 MU_API uint32_t         mu_model_classes(const mu_model *model);
+/* The input's values are numbers of symbols, whole and below this (those with a row in every embedding); 0: they are quantities. */
+MU_API uint32_t         mu_model_symbols(const mu_model *model);
+/* Labels of one example: how many positions (height * width of the last layer) the model predicts a class at. 1, where it ends in a vector. */
+MU_API uint32_t         mu_model_targets(const mu_model *model);
 MU_API size_t           mu_model_param_count(const mu_model *model); /* trainable floats */
 MU_API size_t           mu_model_state_count(const mu_model *model); /* with statistics */
 MU_API size_t           mu_model_tensor_count(const mu_model *model);
@@ -95,6 +100,7 @@ typedef struct mu_step_config {
     double       momentum, dampening, weight_decay, beta1, beta2, epsilon;
     bool         nesterov;
     bool         plain_kernels; /* the reference kernels, which need the least scratch, in place of this processor's fastest */
+    size_t       memory_limit_bytes; /* what the step may take from its arena; 0: no limit. Costs time, and changes no bit of a gradient */
 } mu_step_config;
 MU_API mu_step_config mu_step_config_default(void); /* SGD, batch 32, training */
 
@@ -104,21 +110,48 @@ typedef struct mu_step mu_step;
  * *out is the step, which lives in it and needs no destroying. MU_E_MEMORY when the arena is too small. */
 MU_API mu_status mu_step_plan(const mu_model *model, const mu_step_config *config, mu_arena *arena, mu_step **out, mu_error *err);
 
+/* How a step keeps within config->memory_limit_bytes: the fastest way that fits of those that the planner knows (docs/memory.md). Whatever
+ * it is, the step computes the same bits. */
+typedef struct mu_step_schedule {
+    uint32_t micro_batch;       /* examples that pass through the network at a time; batch_size where the batch is not split */
+    uint32_t recomputed;        /* layers whose output is not kept from forward to backward but computed once more */
+    uint64_t extra_macs, extra_moved_bytes; /* of a whole batch, over the step without a limit */
+    double   time_factor;       /* estimated time over that of the step without a limit: 1 and more */
+    size_t   peak_bytes;        /* what mu_step_plan takes from the arena ... */
+    size_t   activation_bytes;  /* ... of it for outputs, their gradients and scratch: what a limit can make smaller */
+} mu_step_schedule;
+
+/* The schedule that mu_step_plan settles on. `recomputed` (may be NULL): [mu_model_layer_count] flags. MU_E_MEMORY when no schedule
+ * fits; the sentence names the smallest limit that would do, and out->peak_bytes is that. */
+MU_API mu_status mu_step_schedule_find(const mu_model *model, const mu_step_config *config, mu_step_schedule *out, bool *recomputed,
+                                       mu_error *err);
+
 MU_API float   *mu_step_state(mu_step *step);     /* [state_count]: the caller fills in the weights */
 MU_API float   *mu_step_gradients(mu_step *step); /* [param_count]; NULL when not training */
 MU_API float   *mu_step_input(mu_step *step);     /* [batch][h][w][c]: the caller fills in the batch; a step that cannot train uses it up */
-MU_API int32_t *mu_step_labels(mu_step *step);    /* [batch] */
-MU_API const float *mu_step_logits(const mu_step *step); /* [batch][classes], after a forward */
+MU_API int32_t *mu_step_labels(mu_step *step);    /* [batch][targets] */
+MU_API const float *mu_step_logits(const mu_step *step); /* [batch][targets][classes], after a forward */
 
 /* Forget momentum and the step count: a new local training begins. */
 MU_API void mu_step_reset(mu_step *step);
 
+/* What the optimiser remembers beside that: 0 is SGD's velocity or Adam's first moment, 1 Adam's second, [param_count] each; NULL where
+ * it keeps none. Together with the progress they are all that a step planned anew, for another submodel, needs to go on. */
+MU_API float *mu_step_moment(mu_step *step, uint32_t index);
+typedef struct mu_step_progress {
+    uint64_t updates;        /* since the last reset */
+    double   power1, power2; /* Adam's beta1 and beta2 to the number of updates */
+} mu_step_progress;
+MU_API mu_step_progress mu_step_get_progress(const mu_step *step);
+MU_API void             mu_step_set_progress(mu_step *step, mu_step_progress progress);
+
+/* Sums over all predictions, mu_model_targets of each example: divided by count * targets they are the mean loss and the accuracy. */
 typedef struct mu_step_result {
-    double   loss_sum; /* over the examples, in their order */
-    uint32_t correct;
+    double   loss_sum; /* in the order of the examples, and in each of its positions */
+    uint64_t correct;
 } mu_step_result;
 
-/* Forward and backward over the first `count` examples; gradients are of the mean loss. `dropout` is the stream of masks;
+/* Forward and backward over the first `count` examples; gradients are of the mean loss of all predictions. `dropout` is the stream of masks;
  * NULL is fine for a model without dropout. */
 MU_API mu_step_result mu_step_gradient(mu_step *step, uint32_t count, mu_random *dropout);
 /* One optimiser step with the gradients there are. */

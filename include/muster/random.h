@@ -35,6 +35,8 @@ MU_API mu_random mu_random_stream(uint64_t seed, mu_random_purpose purpose, uint
 
 MU_API uint32_t mu_random_u32(mu_random *random);
 MU_API uint64_t mu_random_u64(mu_random *random);
+/* As if so many numbers had been drawn by mu_random_u32. */
+MU_API void     mu_random_skip(mu_random *random, uint64_t count);
 MU_API uint32_t mu_random_below(mu_random *random, uint32_t bound); /* uniform in [0, bound), without bias; bound > 0 */
 MU_API float    mu_random_unit_float(mu_random *random);            /* uniform in [0, 1), 24 bits */
 MU_API double   mu_random_unit(mu_random *random);                  /* uniform in [0, 1), 53 bits */

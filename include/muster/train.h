@@ -31,6 +31,8 @@ typedef struct mu_plan {
     uint32_t        version; /* of the model it starts from */
     uint32_t        ordinal; /* how many tasks this device was given before: names its random streams */
     double          learning_rate;
+    uint64_t        memory_limit_bytes; /* what the trainer may hold (mu_plan_peak_memory); 0: no limit. It costs time and changes no bit
+                                         * of the update: docs/memory.md */
     mu_train_config train;
 } mu_plan;
 
@@ -40,10 +42,10 @@ typedef struct mu_update {
     size_t       count;
     uint32_t     num_examples; /* the device's own: the weight of FedAvg */
     uint32_t     steps;        /* mini-batches really trained */
-    double       train_loss, train_accuracy; /* means over the examples of the last pass, before each step */
+    double       train_loss, train_accuracy; /* means over the predictions of the last pass, before each step */
 } mu_update;
 
-/* A device's own examples. `read` may be called from any thread. */
+/* A device's own examples. `read` may be called from any thread; it fills x [count][h][w][c] and labels [count][targets of the model]. */
 typedef struct mu_examples {
     const void *self;
     uint32_t    count;
@@ -74,13 +76,18 @@ typedef struct mu_how {
 MU_API uint32_t mu_plan_steps(const mu_plan *plan, uint32_t num_examples);
 /* Examples that pass through the network, all passes together. */
 MU_API uint64_t mu_plan_samples(const mu_plan *plan, uint32_t num_examples);
-/* Multiply-accumulates of the whole task. */
+/* Multiply-accumulates of the whole task, without what a memory limit adds. */
 MU_API uint64_t mu_plan_macs(const mu_model *model, const mu_plan *plan, uint32_t num_examples);
+/* What plan->memory_limit_bytes adds to it. */
+typedef struct mu_plan_extra {
+    uint64_t macs, moved_bytes;
+} mu_plan_extra;
 /* Exact bytes that the trainer takes for it: the step's arena, the order of the examples, the weights it began with. With
  * `plain_kernels`: on a device that runs the reference kernels. That is what devices are priced with, so that who can hold a plan does not
- * depend on the processor that asks; without, it is what a trainer takes here, where faster kernels may want more scratch. */
+ * depend on the processor that asks; without, it is what a trainer takes here, where faster kernels may want more scratch. A plan that cannot
+ * keep within its limit is no error: it takes more than the limit, the least that it can. `extra` may be NULL. */
 MU_API mu_status mu_plan_peak_memory(const mu_model *model, const mu_plan *plan, uint32_t num_examples, bool plain_kernels,
-                                     size_t *size_bytes, mu_error *err);
+                                     size_t *size_bytes, mu_plan_extra *extra, mu_error *err);
 
 /* ---- the trainer ---- */
 typedef struct mu_trainer mu_trainer;
@@ -100,7 +107,7 @@ MU_API mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const 
 /* Loss and accuracy of `state` on the examples first .. first+count-1 of a source. */
 typedef struct mu_evaluation {
     double   loss_sum;
-    uint64_t correct, count;
+    uint64_t correct, count; /* of predictions: as many for each example as the model has targets */
 } mu_evaluation;
 MU_API mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, const float *state,
                                      mu_evaluation *out, mu_error *err);

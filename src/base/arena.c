@@ -1,7 +1,11 @@
 /* The measuring and the real arena: one counter. */
 #include "muster/arena.h"
 
+#if defined(MUSTER_FREESTANDING)
+#include "muster/platform.h"
+#else
 #include <stdlib.h>
+#endif
 
 mu_arena mu_arena_measuring(void)
 {
@@ -32,8 +36,17 @@ void *mu_arena_take(mu_arena *arena, size_t count, size_t element_bytes)
     return address;
 }
 
-/* Freestanding builds bring their own static memory and leave these two out. */
-#if !defined(MUSTER_FREESTANDING)
+#if defined(MUSTER_FREESTANDING)
+void *mu_arena_block(size_t size_bytes)
+{
+    return mu_platform_take(size_bytes);
+}
+
+void mu_arena_block_free(void *block)
+{
+    mu_platform_give(block);
+}
+#else
 void *mu_arena_block(size_t size_bytes)
 {
     void *block = NULL;

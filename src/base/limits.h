@@ -18,6 +18,7 @@
 #define MU_LIMIT_SAFETENSORS_HEADER_BYTES ((size_t)16 << 20)
 #define MU_LIMIT_SAFETENSORS_RANK 8u
 #define MU_LIMIT_BATCH 65536u
+#define MU_LIMIT_POSITIONS 65535u /* that a dense or recurrent layer works on at once: with a batch of examples, still a uint32_t */
 
 /* data */
 #define MU_LIMIT_EXAMPLES ((size_t)1 << 31)

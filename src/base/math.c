@@ -1,7 +1,8 @@
 /* exp, log, tanh, sine and cosine from IEEE operations and fused multiply-adds alone: the same bits everywhere. */
 #include "muster/math.h"
 
-#include <math.h>
+#include "base/fused.h"
+
 #include <string.h>
 
 static float float_of_bits(uint32_t bits)
@@ -74,13 +75,13 @@ double mu_log(double x)
     double f = m - 1.0, s = f / (2.0 + f), z = s * s;
     double p = 1.0 / 21.0;
     for (int odd = 19; odd >= 3; odd -= 2)
-        p = fma(p, z, 1.0 / odd);
+        p = mu_fma(p, z, 1.0 / odd);
     /* log(m) = f - s * (f - 2 s^2 p'), arranged so that f, which is exact, carries the leading digits. */
     double half_square = 0.5 * f * f;
-    double tail = s * fma(2.0 * z, p, half_square);
+    double tail = s * mu_fma(2.0 * z, p, half_square);
     double k = (double)exponent;
-    double low = fma(k, 1.90821492927058770002e-10, tail);
-    return fma(k, 6.93147180369123816490e-01, f - (half_square - low));
+    double low = mu_fma(k, 1.90821492927058770002e-10, tail);
+    return mu_fma(k, 6.93147180369123816490e-01, f - (half_square - low));
 }
 
 float mu_logf(float x)
@@ -97,9 +98,9 @@ double mu_exp(double x)
     if (x < -708.0)
         return 0.0;
     const double shift = 6755399441055744.0; /* 1.5 * 2^52 */
-    double n = fma(x, 1.4426950408889634, shift) - shift;
-    double r = fma(n, -6.93147180369123816490e-01, x);
-    r = fma(n, -1.90821492927058770002e-10, r);
+    double n = mu_fma(x, 1.4426950408889634, shift) - shift;
+    double r = mu_fma(n, -6.93147180369123816490e-01, x);
+    r = mu_fma(n, -1.90821492927058770002e-10, r);
     double p = 1.0 / 6227020800.0; /* 1 / 13! */
     static const double inverse_factorial[] = {
         1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0,
@@ -107,26 +108,29 @@ double mu_exp(double x)
         0.5,
     };
     for (size_t i = 0; i < MU_COUNT(inverse_factorial); i++)
-        p = fma(p, r, inverse_factorial[i]);
-    p = fma(p * r, r, r) + 1.0;
+        p = mu_fma(p, r, inverse_factorial[i]);
+    p = mu_fma(p * r, r, r) + 1.0;
     int64_t whole = (int64_t)n, half = whole / 2;
     return p * double_of_bits((uint64_t)(half + 1023) << 52) * double_of_bits((uint64_t)(whole - half + 1023) << 52);
 }
 
-/* In double, so that 1 - 2 / (exp(2x) + 1) does not lose a float's digits; below 2^-12 tanh(x) is x to the last of them. */
+/* Near 0 the odd series x + x^3 q(x^2), fitted up to 0.625 to an error of 0.003 ulp; from there on nothing cancels in
+ * 1 - 2 / (exp(2x) + 1). */
 float mu_tanhf(float x)
 {
-    if (x != x)
-        return x;
-    float magnitude = fabsf(x), result;
-    if (magnitude > 9.1f) {
-        result = 1.0f;
-    } else if (magnitude > 0x1p-12f) {
-        result = (float)(1.0 - 2.0 / (mu_exp(2.0 * (double)magnitude) + 1.0));
+    float a = fabsf(x), result;
+    if (a > 0.625f) {
+        result = 1.0f - 2.0f / (mu_expf(a + a) + 1.0f);
     } else {
-        result = magnitude;
+        float z = a * a, q = 0x1.197b14p-9f;
+        q = fmaf(q, z, -0x1.0c2128p-7f);
+        q = fmaf(q, z, 0x1.6394d2p-6f);
+        q = fmaf(q, z, -0x1.b9ef7cp-5f);
+        q = fmaf(q, z, 0x1.11106cp-3f);
+        q = fmaf(q, z, -0x1.555554p-2f);
+        result = fmaf(q * z, a, a);
     }
-    return x < 0.0f ? -result : result;
+    return copysignf(result, x);
 }
 
 double mu_pow(double x, double y)
@@ -138,20 +142,20 @@ double mu_pow(double x, double y)
 void mu_sincos(double x, double *sine, double *cosine)
 {
     const double shift = 6755399441055744.0;
-    double n = fma(x, 0.63661977236758134, shift) - shift;
-    double r = fma(n, -1.5707963267948966, x);
-    r = fma(n, -6.123233995736766e-17, r);
+    double n = mu_fma(x, 0.63661977236758134, shift) - shift;
+    double r = mu_fma(n, -1.5707963267948966, x);
+    r = mu_fma(n, -6.123233995736766e-17, r);
     double z = r * r, s = 0.0, c = 0.0;
     static const double sine_terms[] = { 1.0 / 355687428096000.0, -1.0 / 1307674368000.0, 1.0 / 6227020800.0,
                                          -1.0 / 39916800.0, 1.0 / 362880.0, -1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0 };
     static const double cosine_terms[] = { 1.0 / 20922789888000.0, -1.0 / 87178291200.0, 1.0 / 479001600.0,
                                            -1.0 / 3628800.0, 1.0 / 40320.0, -1.0 / 720.0, 1.0 / 24.0, -0.5 };
     for (size_t i = 0; i < MU_COUNT(sine_terms); i++)
-        s = fma(s, z, sine_terms[i]);
+        s = mu_fma(s, z, sine_terms[i]);
     for (size_t i = 0; i < MU_COUNT(cosine_terms); i++)
-        c = fma(c, z, cosine_terms[i]);
-    s = fma(s * z, r, r);
-    c = fma(c, z, 1.0);
+        c = mu_fma(c, z, cosine_terms[i]);
+    s = mu_fma(s * z, r, r);
+    c = mu_fma(c, z, 1.0);
     switch ((int64_t)n & 3) {
     case 0: *sine = s; *cosine = c; break;
     case 1: *sine = c; *cosine = -s; break;

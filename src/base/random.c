@@ -53,6 +53,18 @@ uint32_t mu_random_u32(mu_random *random)
     return random->block[4 - random->unused--];
 }
 
+void mu_random_skip(mu_random *random, uint64_t count)
+{
+    uint64_t position = (uint64_t)random->counter[0] * 4 - random->unused + count;
+    uint32_t begun = position % 4;
+    random->counter[0] = (uint32_t)(position / 4);
+    random->unused = 0;
+    if (begun) {
+        (void)mu_random_u32(random);
+        random->unused = 4 - begun;
+    }
+}
+
 uint64_t mu_random_u64(mu_random *random)
 {
     uint64_t low = mu_random_u32(random);

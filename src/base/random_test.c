@@ -53,6 +53,31 @@ static void test_a_stream_is_its_name(void **state)
         assert_int_equal(mu_random_u32(&c), block[i]);
 }
 
+/* Skipping is drawing without looking, from any place in a block to any other, and across the counter's end. */
+static void test_skip(void **state)
+{
+    (void)state;
+    for (uint64_t begin = 0; begin < 6; begin++)
+        for (uint64_t count = 0; count < 14; count++) {
+            mu_random drawn = mu_random_stream(7, MU_RANDOM_TEST, 1, 2);
+            drawn.counter[0] = count % 2 ? UINT32_MAX - 1 : 5;
+            for (uint64_t i = 0; i < begin; i++)
+                mu_random_u32(&drawn);
+            mu_random skipped = drawn;
+            for (uint64_t i = 0; i < count; i++)
+                mu_random_u32(&drawn);
+            mu_random_skip(&skipped, count);
+            for (int i = 0; i < 9; i++)
+                assert_int_equal(mu_random_u32(&skipped), mu_random_u32(&drawn));
+        }
+    mu_random far = mu_random_stream(7, MU_RANDOM_TEST, 1, 2), same = far;
+    mu_random_skip(&far, 4000000001u);
+    mu_random_skip(&same, 3999999998u);
+    mu_random_u64(&same);
+    mu_random_u32(&same);
+    assert_int_equal(mu_random_u32(&far), mu_random_u32(&same));
+}
+
 /* Share of equal bits and of equal words of two streams. */
 static void check_unrelated(mu_random a, mu_random b)
 {
@@ -242,6 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_answers),         cmocka_unit_test(test_a_stream_is_its_name),
+        cmocka_unit_test(test_skip),
         cmocka_unit_test(test_streams_are_independent), cmocka_unit_test(test_below_is_unbiased),
         cmocka_unit_test(test_uniform_and_normal),    cmocka_unit_test(test_gamma),
         cmocka_unit_test(test_dirichlet),             cmocka_unit_test(test_shuffle),

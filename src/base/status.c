@@ -2,9 +2,13 @@
 #include "muster/status.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#if defined(MUSTER_FREESTANDING)
+#include "base/format.h"
+#else
+#include <stdio.h>
+#endif
 
 static const char *const status_names[] = {
     [MU_OK] = "ok",
@@ -37,9 +41,18 @@ static void mark_cut(char *message, size_t capacity_bytes)
     memcpy(message + end, "...", 4);
 }
 
+static MU_PRINTF(3, 0) int print_into(char *message, size_t capacity_bytes, const char *format, va_list arguments)
+{
+#if defined(MUSTER_FREESTANDING)
+    return mu_format(message, capacity_bytes, format, arguments);
+#else
+    return vsnprintf(message, capacity_bytes, format, arguments);
+#endif
+}
+
 static MU_PRINTF(3, 0) void write_sentence(char *message, size_t capacity_bytes, const char *format, va_list arguments)
 {
-    int length = vsnprintf(message, capacity_bytes, format, arguments);
+    int length = print_into(message, capacity_bytes, format, arguments);
     if (length < 0)
         message[0] = '\0';
     else if ((size_t)length >= capacity_bytes)
@@ -68,15 +81,10 @@ mu_status mu_error_prefix(mu_error *err, mu_status status, const char *format, .
     va_start(arguments, format);
     write_sentence(err->message, sizeof err->message, format, arguments);
     va_end(arguments);
-    size_t used = strlen(err->message), room = sizeof err->message - used;
-    if ((size_t)snprintf(err->message + used, room, "%s", old) >= room)
+    size_t used = strlen(err->message), room = sizeof err->message - used, length = strlen(old);
+    memcpy(err->message + used, old, length < room ? length + 1 : room);
+    if (length >= room)
         mark_cut(err->message, sizeof err->message);
     err->status = status;
     return status;
-}
-
-_Noreturn void mu_assert_failed(const char *condition, const char *file, int line)
-{
-    fprintf(stderr, "%s:%d: this cannot happen, and it did: !(%s). Please report it.\n", file, line, condition);
-    abort();
 }

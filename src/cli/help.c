@@ -116,6 +116,24 @@ void cli_help_verb(const cli_verb *verb, FILE *file)
     }
 }
 
+bool cli_help_family(const char *word, FILE *file)
+{
+    size_t count, found = 0;
+    const cli_verb *const *verbs = cli_verbs(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (!cli_verb_is_begun_by(verbs[i], word))
+            continue;
+        if (found++ == 0) {
+            fprintf(file, "usage: muster %s WHAT [arguments]\n", word);
+            heading(file, "verbs");
+        }
+        cli_print_entry(file, NAME_WIDTH, verbs[i]->name, verbs[i]->summary);
+    }
+    if (found)
+        fprintf(file, "\nmuster %s WHAT --help says what each of them takes.\n", word);
+    return found > 0;
+}
+
 void cli_help_program(FILE *file)
 {
     size_t count;

@@ -8,6 +8,8 @@
 
 void cli_help_program(FILE *file);
 void cli_help_verb(const cli_verb *verb, FILE *file);
+/* The verbs of two words that begin with `word`. False: there are none, and nothing was written. */
+bool cli_help_family(const char *word, FILE *file);
 void cli_help_exit_codes(FILE *file);
 void cli_help_environment(FILE *file);
 /* Every configuration key, from the option rows; `name` (may be NULL) picks a section, a method or a key. */

@@ -21,6 +21,10 @@ static const cli_verb *const verbs[] = {
     &cli_verb_data_fetch,
     &cli_verb_compare,
     &cli_verb_report,
+    &cli_verb_bench_step,
+    &cli_verb_bench_widths,
+    &cli_verb_bench_kernels,
+    &cli_verb_bench_savings,
     &cli_verb_bench_simulate,
     &cli_verb_version,
     &cli_verb_completion,
@@ -71,26 +75,34 @@ const cli_verb *cli_verb_named(const char *const *words, size_t count, size_t *t
     return best;
 }
 
-const cli_verb *cli_verb_begun_by(const char *word)
+bool cli_verb_is_begun_by(const cli_verb *verb, const char *word)
 {
     size_t length = strlen(word);
+    return strncmp(verb->name, word, length) == 0 && verb->name[length] == ' ';
+}
+
+/* "'muster bench step', 'muster bench widths'": those that begin with `word`; empty: none do. */
+static void list_begun_by(const char *word, char *list, size_t capacity_bytes)
+{
+    size_t used = 0;
+    list[0] = '\0';
     for (size_t i = 0; i < MU_COUNT(verbs); i++)
-        if (strncmp(verbs[i]->name, word, length) == 0 && verbs[i]->name[length] == ' ')
-            return verbs[i];
-    return NULL;
+        if (cli_verb_is_begun_by(verbs[i], word) && used < capacity_bytes)
+            used += (size_t)snprintf(list + used, capacity_bytes - used, "%s'muster %s'", used ? ", " : "", verbs[i]->name);
 }
 
 static mu_status unknown_verb(const char *const *words, size_t count, mu_error *err)
 {
     const char *nearest = mu_nearest_name(words[0], cli_verb_names());
-    const cli_verb *begun = cli_verb_begun_by(words[0]);
-    if (begun && count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0)) {
-        cli_help_verb(begun, stdout);
+    char begun[256];
+    list_begun_by(words[0], begun, sizeof begun);
+    if (*begun && count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0)) {
+        cli_help_family(words[0], stdout);
         return MU_OK;
     }
-    if (begun)
-        return mu_error_set(err, MU_E_CONFIG, "%s%s%s: there is no such verb; there is 'muster %s'", words[0], count > 1 ? " " : "",
-                            count > 1 ? words[1] : "", begun->name);
+    if (*begun)
+        return mu_error_set(err, MU_E_CONFIG, "%s%s%s: there is no such verb; there is %s", words[0], count > 1 ? " " : "",
+                            count > 1 ? words[1] : "", begun);
     if (words[0][0] == '-')
         return mu_error_set(err, MU_E_CONFIG, "%s: expected a verb first, as in muster run CONFIG.yaml; see muster --help", words[0]);
     return mu_error_set(err, MU_E_CONFIG, "there is no verb '%s'; %s%s%s", words[0], nearest ? "did you mean '" : "see muster --help",

@@ -71,6 +71,33 @@ static mu_status open_file(const cli_price_question *question, cli_price_subject
     return is_model || status ? status : open_experiment(question, out, err);
 }
 
+/* The first units of every group: the submodel of this width. */
+static mu_status narrow(double width, cli_price_subject *out, mu_error *err)
+{
+    mu_submodel *submodel;
+    mu_arena arena = mu_arena_measuring();
+    mu_status status = mu_units_create(out->model, &out->units, err);
+    if (!status)
+        status = mu_submodel_plan(out->units, &arena, &submodel, err);
+    if (status)
+        return status;
+    bool *kept = calloc(mu_units_count(out->units) + 1, sizeof *kept);
+    out->narrow = mu_arena_block(arena.used_bytes);
+    if (kept && out->narrow) {
+        for (size_t g = 0; g < mu_units_group_count(out->units); g++)
+            mu_units_keep_first(out->units, g, mu_units_of_width(out->units, g, width), kept);
+        arena = mu_arena_over(out->narrow, arena.used_bytes);
+        status = mu_submodel_plan(out->units, &arena, &submodel, err);
+        if (!status)
+            status = mu_submodel_form(submodel, kept, err);
+        if (!status)
+            out->model = mu_submodel_model(submodel);
+    } else
+        status = mu_error_set(err, MU_E_MEMORY, "price: no memory for a submodel");
+    free(kept);
+    return status;
+}
+
 mu_status cli_price_subject_open(const cli_price_question *question, cli_price_subject *out, mu_error *err)
 {
     bool is_file;
@@ -84,14 +111,29 @@ mu_status cli_price_subject_open(const cli_price_question *question, cli_price_s
         status = open_model(question, NULL, out, err);
     if (!status && question->batch)
         out->step.batch_size = question->batch;
+    out->whole = out->model;
+    if (!status && question->width > 0)
+        status = narrow(question->width, out, err);
     return status;
 }
 
 void cli_price_subject_release(cli_price_subject *subject)
 {
+    mu_arena_block_free(subject->narrow);
+    mu_units_destroy(subject->units);
     mu_model_destroy(subject->own);
     mu_experiment_destroy(subject->experiment);
     *subject = (cli_price_subject){ 0 };
+}
+
+mu_status cli_price_schedule(const mu_model *model, const mu_step_config *config, uint64_t memory_bytes, mu_step_schedule *out, bool *again,
+                             mu_error *err)
+{
+    mu_step_config priced = *config;
+    priced.plain_kernels = true;
+    priced.memory_limit_bytes = memory_bytes < SIZE_MAX ? (size_t)memory_bytes : SIZE_MAX;
+    mu_status status = mu_step_schedule_find(model, &priced, out, again, err);
+    return status == MU_E_MEMORY && out->peak_bytes ? MU_OK : status;
 }
 
 mu_status cli_price_peak(const mu_model *model, const mu_step_config *config, size_t *size_bytes, mu_error *err)

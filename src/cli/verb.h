@@ -23,14 +23,14 @@ typedef struct cli_verb {
 const cli_verb *const *cli_verbs(size_t *count);
 /* The verb that `words` begin with, and how many words its name took; NULL when there is none. */
 const cli_verb *cli_verb_named(const char *const *words, size_t count, size_t *taken);
-/* The first verb of two words that begins with `word`, or NULL: "bench simulate" for "bench". */
-const cli_verb *cli_verb_begun_by(const char *word);
+/* Does `verb` have two words, of which this is the first? "bench simulate" does, for "bench". */
+bool cli_verb_is_begun_by(const cli_verb *verb, const char *word);
 /* The verbs' names, ended by NULL. */
 const char *const *cli_verb_names(void);
 
 /* Each verb is one file. */
 extern const cli_verb cli_verb_run, cli_verb_list, cli_verb_price, cli_verb_data, cli_verb_data_fetch, cli_verb_compare, cli_verb_report,
-    cli_verb_bench_simulate, cli_verb_version, cli_verb_completion, cli_verb_help;
+    cli_verb_bench_simulate, cli_verb_bench_step, cli_verb_bench_widths, cli_verb_bench_kernels, cli_verb_bench_savings, cli_verb_version, cli_verb_completion, cli_verb_help;
 
 /* The arrays of a verb's rows, with their lengths. */
 #define CLI_WORDS(rows) .words = (rows), .word_count = MU_COUNT(rows)

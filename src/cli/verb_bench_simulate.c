@@ -1,6 +1,6 @@
 /* muster bench simulate: how fast the simulator is, on the experiments of bench/simulate. */
+#include "cli/bench_measure.h"
 #include "cli/bench_task.h"
-#include "cli/files.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "cli/verb.h"
@@ -92,31 +92,6 @@ static mu_status read_tasks(task_list *list, mu_error *err)
     return status;
 }
 
-/* "a,b" has `name` in it? */
-static bool is_asked(const char *asked, const char *name)
-{
-    size_t length = strlen(name);
-    for (const char *at = asked; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
-        if (strcspn(at, ",") == length && strncmp(at, name, length) == 0)
-            return true;
-    return false;
-}
-
-static mu_status check_asked(const task_list *list, const char *asked, mu_error *err)
-{
-    for (const char *at = asked; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-        char word[128], hint[CLI_HINT_BYTES];
-        bool known = false;
-        snprintf(word, sizeof word, "%.*s", (int)strcspn(at, ","), at);
-        for (size_t i = 0; i < list->count && !known; i++)
-            known = strcmp(list->names[i], word) == 0;
-        if (!known)
-            return mu_error_set(err, MU_E_CONFIG, "bench simulate: there is no task '%s' in %s%s", word, list->folder,
-                                cli_hint(word, (const char *const *)list->names, "muster bench simulate --help", hint));
-    }
-    return MU_OK;
-}
-
 /* ---- results ---- */
 
 static void print_text(const char *name, const cli_bench_result *r)
@@ -180,9 +155,9 @@ static mu_status verb_bench_simulate(const void *options, mu_error *err)
         find_folder(list.folder);
     status = read_tasks(&list, err);
     if (!status)
-        status = check_asked(&list, o->tasks, err);
+        status = cli_bench_check_asked("bench simulate", "task", o->tasks, (const char *const *)list.names, err);
     for (size_t i = 0; i < list.count && !status; i++)
-        if (!o->tasks || is_asked(o->tasks, list.names[i]))
+        if (cli_bench_is_asked(o->tasks, list.names[i]))
             status = run_task(&list, list.names[i], o, err);
     release(&list);
     return status;

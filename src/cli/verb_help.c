@@ -47,8 +47,8 @@ static mu_status verb_help(const void *options, mu_error *err)
         return MU_OK;
     }
     const cli_verb *verb = cli_verb_named(words, count, &taken);
-    if (!verb && count == 1 && (verb = cli_verb_begun_by(words[0])))
-        taken = 1;
+    if (!verb && count == 1 && cli_help_family(words[0], stdout))
+        return MU_OK;
     if (!verb || taken != count)
         return unknown_topic(words[verb ? taken : 0], err);
     cli_help_verb(verb, stdout);

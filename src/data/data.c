@@ -53,6 +53,7 @@ mu_status mu_data_open(const mu_conf_node *section, uint64_t seed, mu_data **out
     mu_data *data = calloc(1, sizeof *data);
     if (!data)
         return no_memory(err);
+    data->targets = 1;
     mu_status status = copy_section(data, section, err);
     const char *name = status ? NULL : mu_conf_text(mu_conf_get(data->section, "name"));
     if (!status && !name)
@@ -94,8 +95,41 @@ mu_status mu_data_resolve(const mu_data *data, mu_conf *conf, mu_conf_node *map,
 const char *mu_data_name(const mu_data *data) { return data->name; }
 mu_shape mu_data_shape(const mu_data *data) { return data->shape; }
 uint32_t mu_data_classes(const mu_data *data) { return data->classes; }
+uint32_t mu_data_targets(const mu_data *data) { return data->targets; }
+uint32_t mu_data_symbols(const mu_data *data) { return data->symbols; }
 uint32_t mu_data_device_count(const mu_data *data) { return data->devices; }
 uint32_t mu_data_test_count(const mu_data *data) { return data->test_count; }
+
+static mu_status check_symbols(const mu_data *data, const mu_model *model, mu_error *err)
+{
+    uint32_t wanted = mu_model_symbols(model);
+    if (wanted && !data->symbols)
+        return mu_error_set(err, MU_E_CONFIG, "model '%s' reads symbols, but the values of data '%s' are quantities%s", mu_model_name(model),
+                            data->name, mu_conf_get(data->section, "normalize") ? ", or have become so by 'normalize'" : "");
+    if (wanted && data->symbols > wanted)
+        return mu_error_set(err, MU_E_CONFIG, "data '%s' has %u different symbols, the embedding of model '%s' only %u", data->name,
+                            data->symbols, mu_model_name(model), wanted);
+    return MU_OK;
+}
+
+mu_status mu_data_check_model(const mu_data *data, const mu_model *model, mu_error *err)
+{
+    mu_shape own = data->shape, wanted = mu_model_input(model);
+    uint32_t targets = mu_model_targets(model);
+    if (own.height != wanted.height || own.width != wanted.width || own.channels != wanted.channels)
+        return mu_error_set(err, MU_E_SHAPE, "model '%s' is made for inputs of %u x %u x %u, the examples of data '%s' are %u x %u x %u",
+                            mu_model_name(model), wanted.height, wanted.width, wanted.channels, data->name, own.height, own.width,
+                            own.channels);
+    if (data->classes != mu_model_classes(model))
+        return mu_error_set(err, MU_E_SHAPE, "model '%s' is made for %u classes, data '%s' has %u", mu_model_name(model),
+                            mu_model_classes(model), data->name, data->classes);
+    if (data->targets != targets)
+        return mu_error_set(err, MU_E_CONFIG,
+                            "model '%s' predicts %u label%s of each example, data '%s' has %u; texts have one for every character with "
+                            "'labels: every', else one", mu_model_name(model), targets, targets == 1 ? "" : "s", data->name,
+                            data->targets);
+    return check_symbols(data, model, err);
+}
 
 const char *mu_data_class_name(const mu_data *data, uint32_t label)
 {

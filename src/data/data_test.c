@@ -214,6 +214,88 @@ static void test_text(void **state)
     assert_open_fails(section("format: text, window: 30, files: {train: text.txt}"), MU_E_RANGE, "too few for a window of 30");
 }
 
+/* A label after every character; the last one is the one of `labels: next`. */
+static void test_every_label(void **state)
+{
+    (void)state;
+    mu_data *data = open_good(section("format: text, window: 4, step: 3, labels: every, devices: 1, test_fraction: 0.3, files: {train: text.txt}"), 1);
+    assert_int_equal(mu_data_targets(data), 4);
+    assert_int_equal(mu_data_symbols(data), mu_data_classes(data));
+    float x[8];
+    int32_t labels[8];
+    mu_data_read_test(data, 0, 2, x, labels); /* "dera", "atio" */
+    for (int i = 0; i < 8; i++) {
+        assert_string_equal(mu_data_class_name(data, (uint32_t)x[i]), ((const char *const[]){ "d", "e", "r", "a", "a", "t", "i", "o" })[i]);
+        assert_string_equal(mu_data_class_name(data, (uint32_t)labels[i]), ((const char *const[]){ "e", "r", "a", "t", "t", "i", "o", "n" })[i]);
+    }
+    uint32_t counts[16], all = 0;
+    mu_data_label_counts(data, 0, counts);
+    for (uint32_t i = 0; i < mu_data_classes(data); i++)
+        all += counts[i];
+    assert_int_equal(all, mu_data_num_examples(data, 0));
+    assert_resolves(data, 1);
+    mu_data_close(data);
+    data = open_good(section("format: leaf, labels: every, files: {train: users.json, test: eve.json}"), 1);
+    assert_int_equal(mu_data_targets(data), 2);
+    mu_data_read(data, 0, ((const uint32_t[]){ 1, 0 }), 2, x, labels); /* bc d, ab c */
+    assert_memory_equal(labels, ((const int32_t[]){ 2, 3, 1, 2 }), 4 * sizeof *labels);
+    mu_data_close(data);
+    assert_open_fails(section("format: text, labels: all, window: 4, files: {train: text.txt}"), MU_E_CONFIG, "'labels' is 'all'");
+}
+
+static void assert_unfit(const mu_data *data, const char *name, mu_shape input, uint32_t classes, mu_status expected, const char *words)
+{
+    mu_model *model = NULL;
+    mu_error err = { 0 };
+    assert_ok(mu_model_create_builtin(name, NULL, input, classes, &model, &err), &err);
+    mu_status status = mu_data_check_model(data, model, &err);
+    mu_model_destroy(model);
+    if (expected == MU_OK)
+        assert_ok(status, &err);
+    else
+        assert_error(status, expected, &err, words);
+}
+
+static void test_check_model(void **state)
+{
+    (void)state;
+    mu_data *data = open_good(section("format: text, window: 4, devices: 1, test_fraction: 0.3, files: {train: text.txt}"), 1);
+    mu_shape shape = mu_data_shape(data);
+    uint32_t classes = mu_data_classes(data);
+    assert_unfit(data, "char-lstm", shape, classes, MU_OK, "");
+    assert_unfit(data, "softmax-regression", shape, classes, MU_OK, ""); /* as numbers, if somebody likes */
+    assert_unfit(data, "char-lstm", (mu_shape){ 1, 1, 5 }, classes, MU_E_SHAPE, "inputs of 1 x 1 x 5, the examples of data 'mine' are 1 x 1 x 4");
+    assert_unfit(data, "softmax-regression", shape, classes + 1, MU_E_SHAPE, "classes, data 'mine' has");
+    assert_unfit(data, "char-lstm-every", shape, classes, MU_E_CONFIG,
+                 "predicts 4 labels of each example, data 'mine' has 1; texts have one for every character with 'labels: every'");
+    mu_data_close(data);
+    data = open_good(section("format: text, window: 4, labels: every, devices: 1, test_fraction: 0.3, files: {train: text.txt}"), 1);
+    assert_unfit(data, "char-gru-every", shape, classes, MU_OK, "");
+    assert_unfit(data, "char-gru", shape, classes, MU_E_CONFIG, "predicts 1 label of each example, data 'mine' has 4");
+    mu_data_close(data);
+    data = open_good(section("format: text, window: 4, normalize: {mean: 1, sd: 2}, devices: 1, test_fraction: 0.3, files: {train: text.txt}"), 1);
+    assert_int_equal(mu_data_symbols(data), 0);
+    assert_unfit(data, "char-gru", shape, classes, MU_E_CONFIG, "reads symbols, but the values of data 'mine' are quantities, or have become so by 'normalize'");
+    mu_data_close(data);
+}
+
+/* An embedding with fewer rows than there are symbols. */
+static void test_too_few_symbols(void **state)
+{
+    (void)state;
+    static const char text[] = "layers:\n  - {embedding: e, channels: 2, symbols: 3}\n  - flatten\n  - {dense: d}\n";
+    mu_data *data = open_good(section("format: text, window: 4, devices: 1, test_fraction: 0.3, files: {train: text.txt}"), 1);
+    mu_conf *conf = NULL;
+    mu_model *model = NULL;
+    mu_error err = { 0 };
+    assert_ok(mu_conf_parse("net.yaml", text, strlen(text), &conf, &err), &err);
+    assert_ok(mu_model_create_layers(mu_conf_root(conf), mu_data_shape(data), mu_data_classes(data), &model, &err), &err);
+    assert_error(mu_data_check_model(data, model, &err), MU_E_CONFIG, &err, "different symbols, the embedding of model");
+    mu_model_destroy(model);
+    mu_conf_destroy(conf);
+    mu_data_close(data);
+}
+
 static void test_leaf(void **state)
 {
     (void)state;
@@ -362,7 +444,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_idx),   cmocka_unit_test(test_npz),    cmocka_unit_test(test_cifar), cmocka_unit_test(test_csv),
-        cmocka_unit_test(test_text),  cmocka_unit_test(test_leaf),   cmocka_unit_test(test_errors), cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_text),  cmocka_unit_test(test_every_label), cmocka_unit_test(test_check_model), cmocka_unit_test(test_too_few_symbols),
+        cmocka_unit_test(test_leaf),   cmocka_unit_test(test_errors), cmocka_unit_test(test_lists),
         cmocka_unit_test(test_known), cmocka_unit_test(test_known_values),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -35,6 +35,8 @@ typedef struct mu_corpus {
     uint32_t    id_count;     /* every id is below */
     mu_names    id_names;     /* none, or `id_count` of them */
     float       unit;         /* 255 where bytes are shades, else 1 */
+    bool        symbolic;     /* values are numbers of symbols, below `classes` */
+    bool        every_label;  /* symbols only: an example has a label for each of its values, the value after it; the last one's is in `labels` */
     bool        used_fraction; /* the format has split off the test set itself */
 } mu_corpus;
 

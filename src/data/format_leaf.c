@@ -7,6 +7,7 @@
 
 typedef struct leaf_config {
     uint32_t height, width;
+    int      labels;
 } leaf_config;
 
 enum { FILE_TRAIN, FILE_TEST };
@@ -14,6 +15,8 @@ enum { FILE_TRAIN, FILE_TEST };
 static const mu_option options[] = {
     { "height", MU_OPTION_COUNT, offsetof(leaf_config, height), 0, 65536, "0", NULL, "pixels", "of pictures, where x are lists of numbers; 0: plain vectors" },
     { "width", MU_OPTION_COUNT, offsetof(leaf_config, width), 0, 65536, "0", NULL, "pixels", "of pictures" },
+    { "labels", MU_OPTION_CHOICE, offsetof(leaf_config, labels), 0, 0, "next", mu_labels_words, NULL,
+      "of texts: the character after the text, or after every character of it" },
 };
 
 static mu_status read_files(const mu_file_list *list, mu_intern *users, mu_intern *labels, mu_leaf *leaf, mu_error *err)
@@ -111,6 +114,7 @@ static mu_status fill_parts(const char *name, const leaf_config *config, mu_leaf
 static mu_status load(const mu_load *request, mu_corpus *out, mu_error *err)
 {
     const char *name = request->files[FILE_TRAIN].paths[0];
+    const leaf_config *config = request->config;
     mu_intern users = { 0 }, labels = { 0 };
     mu_leaf train = { 0 }, test = { 0 };
     mu_leaf *const leaves[2] = { &train, &test };
@@ -119,7 +123,11 @@ static mu_status load(const mu_load *request, mu_corpus *out, mu_error *err)
     if (!status)
         status = read_files(&request->files[FILE_TEST], &users, &labels, &test, err);
     if (!status)
-        status = fill_parts(name, request->config, leaves, parts, err);
+        status = fill_parts(name, config, leaves, parts, err);
+    out->symbolic = train.is_text;
+    out->every_label = config->labels == MU_LABELS_EVERY;
+    if (!status && out->every_label && !train.is_text)
+        status = mu_error_set(err, MU_E_CONFIG, "%s: 'labels: every' is for texts; these examples are numbers", name);
     if (!status)
         status = train.is_text ? finish_texts(name, leaves, parts, out, err) : finish_numbers(leaves, parts, &labels, out, err);
     if (!status)

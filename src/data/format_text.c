@@ -7,6 +7,7 @@
 
 typedef struct text_config {
     uint32_t window, step;
+    int      labels;
 } text_config;
 
 enum { FILE_TRAIN, FILE_TEST };
@@ -14,6 +15,8 @@ enum { FILE_TRAIN, FILE_TEST };
 static const mu_option options[] = {
     { "window", MU_OPTION_COUNT, offsetof(text_config, window), 1, 1e6, "80", NULL, "characters", "of an example; the label is the next one" },
     { "step", MU_OPTION_COUNT, offsetof(text_config, step), 1, 1e6, "20", NULL, "characters", "from the begin of one window to the next" },
+    { "labels", MU_OPTION_CHOICE, offsetof(text_config, labels), 0, 0, "next", mu_labels_words, NULL,
+      "the character after the window, or after every character of it" },
 };
 
 static mu_status read_codes(const mu_file_list *list, mu_codes *codes, mu_error *err)
@@ -45,6 +48,7 @@ static mu_status make_windows(const char *name, const mu_vocabulary *vocabulary,
 static mu_status load(const mu_load *request, mu_corpus *out, mu_error *err)
 {
     const mu_file_list *files = request->files;
+    const text_config *config = request->config;
     const char *name = files[FILE_TRAIN].paths[0];
     mu_codes train = { 0 }, test = { 0 };
     mu_vocabulary vocabulary = { .count = 0 };
@@ -60,15 +64,17 @@ static mu_status load(const mu_load *request, mu_corpus *out, mu_error *err)
     if (out->used_fraction)
         train_count -= (size_t)(request->test_fraction * (double)train.count);
     if (!status)
-        status = make_windows(name, &vocabulary, train.codes, train_count, request->config, &out->train, err);
+        status = make_windows(name, &vocabulary, train.codes, train_count, config, &out->train, err);
     if (!status && out->used_fraction)
-        status = make_windows(name, &vocabulary, train.codes + train_count, train.count - train_count, request->config, &out->test, err);
+        status = make_windows(name, &vocabulary, train.codes + train_count, train.count - train_count, config, &out->test, err);
     else if (!status)
-        status = make_windows(files[FILE_TEST].paths[0], &vocabulary, test.codes, test.count, request->config, &out->test, err);
+        status = make_windows(files[FILE_TEST].paths[0], &vocabulary, test.codes, test.count, config, &out->test, err);
     if (!status)
         status = mu_vocabulary_names(&vocabulary, &out->class_names, err);
     out->classes = vocabulary.count;
     out->unit = 1.0f;
+    out->symbolic = true;
+    out->every_label = config->labels == MU_LABELS_EVERY;
     mu_codes_release(&test);
     mu_codes_release(&train);
     return status;

@@ -24,6 +24,8 @@ struct mu_data {
     char              *name;
     mu_shape           shape;
     uint32_t           classes, devices, test_count;
+    uint32_t           targets; /* labels of an example */
+    uint32_t           symbols; /* as mu_data_symbols */
     const char *const *class_names; /* [classes], the set's; NULL: the numbers */
     char             (*class_numbers)[12];
 };

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const mu_labels_words[] = { "next", "every", NULL };
+
 /* One character from `at` on: its length in bytes, or 0 when it is no UTF-8 (cut short, overlong, a surrogate, beyond U+10FFFF). */
 static size_t decode(const unsigned char *at, size_t left, uint32_t *code)
 {

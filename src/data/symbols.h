@@ -23,6 +23,10 @@ typedef struct mu_vocabulary {
 mu_status mu_vocabulary_add(mu_vocabulary *vocabulary, const char *name, const mu_codes *codes, mu_error *err);
 /* The symbol of a character that is in it. */
 uint8_t   mu_vocabulary_symbol(const mu_vocabulary *vocabulary, uint32_t code);
+/* The option `labels` of texts: the character after the whole, or after every one of its characters. */
+enum { MU_LABELS_NEXT, MU_LABELS_EVERY };
+extern const char *const mu_labels_words[];
+
 /* What the classes of a character model are called: "a", "space", "U+000A". */
 mu_status mu_vocabulary_names(const mu_vocabulary *vocabulary, mu_names *out, mu_error *err);
 

@@ -25,14 +25,39 @@ typedef struct table {
 
 /* ---- handing out ---- */
 
-static void copy_example(const table *t, const mu_example_pool *from, uint32_t row, float *x, int32_t *label)
+/* How many labels an example has. */
+static uint32_t targets_of(const table *t)
+{
+    return t->corpus.every_label ? (uint32_t)mu_shape_values(t->corpus.train.shape) : 1;
+}
+
+static void copy_labels(const table *t, const mu_example_pool *from, uint32_t row, int32_t *labels)
+{
+    const uint8_t *symbols = from->bytes ? from->bytes + (size_t)row * from->stride : NULL;
+    uint32_t last = targets_of(t) - 1;
+    for (uint32_t i = 0; i < last; i++)
+        labels[i] = symbols[i + 1];
+    labels[last] = from->labels[row];
+}
+
+/* `restrict`, because a value written could otherwise be a shade, and every shade would be loaded anew. */
+static void copy_shades(const float *restrict shades, const uint8_t *restrict bytes, size_t pixels, size_t channels, float *restrict x)
+{
+    for (size_t c = 0; c < channels; c++)
+        for (size_t p = 0; p < pixels; p++)
+            x[p * channels + c] = shades[c * SHADES + bytes[p * channels + c]];
+}
+
+static void copy_example(const table *t, const mu_example_pool *from, uint32_t row, float *x, int32_t *labels)
 {
     size_t channels = from->shape.channels, pixels = (size_t)from->shape.height * from->shape.width, at = (size_t)row * from->stride;
-    size_t next_shades = t->normalize.mean.count > 1 || t->normalize.sd.count > 1 ? SHADES : 0;
-    *label = from->labels[row];
-    for (size_t p = 0; p < pixels; p++)
-        for (size_t c = 0; c < channels; c++, at++)
-            *x++ = from->bytes ? t->shades[c * next_shades + from->bytes[at]] : mu_normalize_value(&t->normalize, (uint32_t)c, from->floats[at]);
+    bool alike = t->normalize.mean.count <= 1 && t->normalize.sd.count <= 1; /* one table of shades for all channels */
+    copy_labels(t, from, row, labels);
+    if (from->bytes)
+        copy_shades(t->shades, from->bytes + at, alike ? pixels * channels : pixels, alike ? 1 : channels, x);
+    else
+        for (size_t i = 0; i < pixels * channels; i++)
+            x[i] = mu_normalize_value(&t->normalize, (uint32_t)(i % channels), from->floats[at + i]);
 }
 
 static uint32_t row_of(const table *t, uint32_t number)
@@ -55,9 +80,9 @@ static uint32_t source_index(const void *set, uint32_t device, uint32_t index)
 static void read_examples(const void *set, uint32_t device, const uint32_t *indices, uint32_t count, float *x, int32_t *labels)
 {
     const table *t = set;
-    size_t values = mu_shape_values(t->corpus.train.shape);
+    size_t values = mu_shape_values(t->corpus.train.shape), targets = targets_of(t);
     for (size_t i = 0; i < count; i++)
-        copy_example(t, &t->corpus.train, source_index(set, device, indices[i]), x + i * values, labels + i);
+        copy_example(t, &t->corpus.train, source_index(set, device, indices[i]), x + i * values, labels + i * targets);
 }
 
 static void label_counts(const void *set, uint32_t device, uint32_t *counts)
@@ -80,13 +105,13 @@ static void read_test(const void *set, uint32_t first, uint32_t count, float *x,
 {
     const table *t = set;
     bool own = t->corpus.test.count > 0;
-    size_t values = mu_shape_values(t->corpus.train.shape);
+    size_t values = mu_shape_values(t->corpus.train.shape), targets = targets_of(t);
     for (size_t i = 0; i < count; i++) {
         uint32_t number = first + (uint32_t)i;
         if (own)
-            copy_example(t, &t->corpus.test, number, x + i * values, labels + i);
+            copy_example(t, &t->corpus.test, number, x + i * values, labels + i * targets);
         else
-            copy_example(t, &t->corpus.train, t->rows[t->train_count + number], x + i * values, labels + i);
+            copy_example(t, &t->corpus.train, t->rows[t->train_count + number], x + i * values, labels + i * targets);
     }
 }
 
@@ -199,6 +224,11 @@ static mu_status make_shades(table *t, mu_error *err)
     return MU_OK;
 }
 
+static bool is_identity(const mu_normalize *n)
+{
+    return n->unit == 1.0f && n->mean.count == 1 && n->mean.values[0] == 0 && n->sd.count == 1 && n->sd.values[0] == 1;
+}
+
 static mu_status finish(mu_data *data, table *t, const mu_files *files, uint64_t seed, mu_error *err)
 {
     const mu_known_set *known = files->known;
@@ -217,6 +247,8 @@ static mu_status finish(mu_data *data, table *t, const mu_files *files, uint64_t
     t->normalize.unit = t->corpus.unit;
     mu_status status = mu_normalize_read(data->conf, data->section, known ? known->mean : "0", known ? known->sd : "1",
                                          data->shape.channels, &t->normalize, err);
+    data->symbols = !status && t->corpus.symbolic && is_identity(&t->normalize) ? data->classes : 0;
+    data->targets = targets_of(t);
     if (!status)
         status = make_shades(t, err);
     if (!status)

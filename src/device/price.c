@@ -1,6 +1,8 @@
 /* The price list: counted work in, seconds and joules out. The same for every method, so that their costs can be compared. */
 #include "muster/device.h"
 
+#include "nn/cost.h"
+
 #include <math.h>
 
 static double transfer_s(uint64_t bytes, double bit_per_s, double latency_s)
@@ -27,6 +29,8 @@ mu_price mu_price_work(const mu_profile *profile, const mu_work *work)
         if (__builtin_add_overflow(price.macs, work->macs[precision], &price.macs))
             price.macs = UINT64_MAX;
     }
+    if (work->extra_moved_bytes)
+        price.compute_s += MU_MACS_PER_BYTE * (double)work->extra_moved_bytes / profile->macs_per_s[MU_PRECISION_FP32];
     price.energy_j = profile->active_w * price.compute_s + profile->radio_w * (price.download_s + price.upload_s);
     return price;
 }

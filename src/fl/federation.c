@@ -61,7 +61,7 @@ static mu_status check_config(const mu_federation_config *config, mu_error *err)
     if (mu_fleet_tier_count(config->fleet) > MU_TIERS_MAX)
         return mu_error_set(err, MU_E_LIMIT, "the fleet has %u tiers, at most %d can be reported", mu_fleet_tier_count(config->fleet),
                             MU_TIERS_MAX);
-    return MU_OK;
+    return mu_data_check_model(config->data, config->model, err);
 }
 
 mu_status mu_federation_create(const mu_federation_config *config, const mu_carrier *carrier, const mu_observer *observer,

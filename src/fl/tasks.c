@@ -44,7 +44,7 @@ static size_t rounded(size_t size_bytes)
 static mu_status peak_memory(mu_control *control, const mu_plan *plan, uint32_t num_examples, uint64_t *size_bytes, mu_error *err)
 {
     if (!control->priced_step_bytes || memcmp(&control->priced_train, &plan->train, sizeof plan->train) != 0) {
-        mu_status status = mu_plan_peak_memory(control->config.model, plan, 0, true, &control->priced_step_bytes, err);
+        mu_status status = mu_plan_peak_memory(control->config.model, plan, 0, true, &control->priced_step_bytes, NULL, err);
         if (status)
             return status;
         control->priced_train = plan->train;

@@ -153,9 +153,7 @@ static bool connect(mu_builder *builder, mu_node *node, const uint32_t *inputs, 
         uint32_t value = inputs[i];
         MU_ASSERT(value < mu_value_count(model));
         const mu_node *from = value ? &model->nodes[value - 1] : NULL;
-        node->inputs[i] = (mu_input){ .value = value, .shape = mu_value_shape(model, value) };
-        if (from)
-            node->inputs[i].flattened = from->flattened;
+        node->inputs[i] = mu_value_as_input(model, value);
         for (uint32_t k = 0; k < i; k++)
             if (inputs[k] == value)
                 return fail(builder, mu_error_set(builder->err, MU_E_CONFIG, "%s '%s' names the input '%s' twice", layer->kind,
@@ -190,9 +188,7 @@ static bool infer(mu_builder *builder, mu_node *node)
     mu_model *model = builder->model;
     if (!check_flattened(builder, node))
         return false;
-    if (node->layer->flat == MU_FLAT_PASSES)
-        node->flattened = node->inputs[0].flattened;
-    mu_status status = node->layer->shape(node, model->classes, builder->err);
+    mu_status status = mu_node_infer(node, model->classes, builder->err);
     if (status)
         return fail(builder, status);
     uint64_t pixels = (uint64_t)node->output.height * node->output.width;
@@ -202,8 +198,10 @@ static bool infer(mu_builder *builder, mu_node *node)
                                           node->output.channels, MU_LIMIT_EXAMPLE_VALUES));
     node->param_offset = model->trainable_count;
     node->statistic_offset = model->state_count - model->trainable_count;
+    node->first_tensor = model->param_count;
     if (node->layer->declare)
         node->layer->declare(node, builder);
+    node->tensor_count = model->param_count - node->first_tensor;
     node->param_count = model->trainable_count - node->param_offset;
     node->statistic_count = model->state_count - model->trainable_count - node->statistic_offset;
     node->needs_gradient |= node->param_count > 0;
@@ -305,10 +303,11 @@ static bool check_readers(mu_builder *builder, const uint32_t *readers)
                         mu_error_set(builder->err, MU_E_CONFIG, "nothing reads the output of %s '%s', and it is not the last layer",
                                      model->nodes[i].layer->kind, model->nodes[i].name));
     const mu_node *last = &model->nodes[model->node_count - 1];
-    if (!mu_shape_equal(last->output, (mu_shape){ 1, 1, model->classes }))
+    if (last->output.channels != model->classes)
         return fail(builder,
                     mu_error_set(builder->err, MU_E_SHAPE,
-                                 "the last layer, %s '%s', gives %u x %u x %u values; expected one for each of the %u classes",
+                                 "the last layer, %s '%s', gives %u x %u x %u values; expected one for each of the %u classes, "
+                                 "or so many at every position",
                                  last->layer->kind, last->name, last->output.height, last->output.width, last->output.channels,
                                  model->classes));
     if (last->flattened.height)
@@ -318,16 +317,35 @@ static bool check_readers(mu_builder *builder, const uint32_t *readers)
     return true;
 }
 
-/* A ReLU right behind a layer that can do it on its way, and that nobody else reads. */
+/* max(relu(x)) = relu(max(x)): a pooling does the ReLU before it on its own, smaller output, and gets its gradient for nothing. */
+static void leave_relu_to_pool(mu_model *model, const uint32_t *readers, mu_node *pool)
+{
+    uint32_t value = pool->inputs[0].value;
+    const mu_pool_config *config = pool->config;
+    if (value == 0 || readers[value] != 1 || model->nodes[value - 1].layer != &mu_layer_relu ||
+        config->size * config->size_width > MU_POOL_NOBODY)
+        return;
+    pool->relu = true;
+    model->nodes[value - 1].view = true;
+}
+
+/* A ReLU or ReLU6 right behind a layer that can do it on its way, where nobody else reads what comes before it; a ReLU right before a
+ * maximum. */
 static void fuse_relus(mu_model *model, const uint32_t *readers)
 {
+    for (uint32_t i = 0; i < model->node_count; i++)
+        if (model->nodes[i].layer == &mu_layer_max_pool)
+            leave_relu_to_pool(model, readers, &model->nodes[i]);
     for (uint32_t i = 0; i < model->node_count; i++) {
-        mu_node *relu = &model->nodes[i];
-        uint32_t value = relu->inputs[0].value;
-        if (relu->layer != &mu_layer_relu || value == 0 || readers[value] != 1 || !model->nodes[value - 1].layer->takes_relu)
+        mu_node *node = &model->nodes[i];
+        uint32_t value = node->inputs[0].value;
+        if (node->view || value == 0 || readers[value] != 1)
             continue;
-        model->nodes[value - 1].relu = true;
-        relu->view = true;
+        mu_node *before = &model->nodes[value - 1];
+        if (node->layer == &mu_layer_relu && before->layer->takes_relu)
+            before->relu = node->view = true;
+        if (node->layer == &mu_layer_relu6 && before->layer->takes_relu6)
+            before->relu6 = node->view = true;
     }
 }
 

@@ -17,7 +17,7 @@ typedef struct subject {
 static double loss_of(subject *s)
 {
     mu_random dropout = mu_random_stream(7, MU_RANDOM_DROPOUT, 0, 0);
-    return mu_step_gradient(s->t.step, BATCH, &dropout).loss_sum / BATCH;
+    return mu_step_gradient(s->t.step, BATCH, &dropout).loss_sum / (BATCH * mu_model_targets(s->model));
 }
 
 /* Slopes on both sides of a parameter, over a distance of `step`. */
@@ -80,6 +80,7 @@ static const struct {
 } rows[] = {
     { "dense", "  - {dense: k, units: 7}\n" },
     { "conv", "  - {conv: k, channels: 6, kernel: 3, kernel_width: 2, stride: 2, padding: 1, groups: 2}\n" },
+    { "conv1d", "  - {conv1d: k, channels: 6, kernel: 3, stride: 2, padding: 1, groups: 2}\n" },
     { "depthwise_conv", "  - {depthwise_conv: k, kernel: 3, stride: 2, padding: same, multiplier: 2}\n" },
     { "max_pool", "  - {max_pool: k, size: 3, stride: 2, padding: 1}\n" },
     { "average_pool", "  - {average_pool: k, size: 3, stride: 2, padding: 1}\n" },
@@ -95,6 +96,10 @@ static const struct {
     { "add", "  - {add: [first, pre]}\n" },
     { "concat", "  - {concat: [first, pre]}\n" },
     { "dropout", "  - {dropout: k, rate: 0.3}\n" },
+    { "layer_norm", "  - {layer_norm: k}\n" },
+    { "embedding", NULL }, /* in test_sequences: it reads the model's input alone */
+    { "lstm", "  - {lstm: k, units: 5}\n" },
+    { "gru", "  - {gru: k, units: 5}\n" },
 };
 
 /* In the first form the layer alone reads its input, and may write the gradient over its output's. In the second its input is read again
@@ -102,16 +107,17 @@ static const struct {
 static void check_kind(const char *kind, const char *lines)
 {
     static const char head[] = "layers:\n  - {conv: first, channels: 4, kernel: 3, padding: 1, init: he}\n  - {tanh: pre}\n";
-    bool reads_vector = strcmp(kind, "dense") == 0;
+    bool reads_vector = strcmp(kind, "dense") == 0, reads_sequence = strcmp(kind, "lstm") == 0 || strcmp(kind, "gru") == 0 || strcmp(kind, "conv1d") == 0;
+    mu_shape shape = { reads_sequence ? 1 : 5, 4, 2 };
     const char *flatten = reads_vector ? "  - {flatten: vector}\n" : "", *source = reads_vector ? "vector" : "pre";
     char text[1024];
     snprintf(text, sizeof text, "%s%s%s  - {tanh: post}\n  - {flatten: end}\n  - {dense: last}\n", head, flatten, lines);
-    check_model(text, (mu_shape){ 5, 4, 2 });
+    check_model(text, shape);
     snprintf(text, sizeof text,
              "%s%s%s  - {tanh: post}\n  - {flatten: end}\n  - {dense: left}\n  - {flatten: again, input: %s}\n  - {dense: right}\n"
              "  - {add: [left, right], name: out}\n",
              head, flatten, lines, source);
-    check_model(text, (mu_shape){ 5, 4, 2 });
+    check_model(text, shape);
 }
 
 static void test_each_kind(void **state)
@@ -125,8 +131,45 @@ static void test_each_kind(void **state)
             row++;
         if (row == MU_COUNT(rows))
             fail_msg("no gradient test for the layer kind %s", layers[i]->kind);
-        check_kind(rows[row].kind, rows[row].lines);
+        if (rows[row].lines)
+            check_kind(rows[row].kind, rows[row].lines);
     }
+}
+
+/* Models of text: symbols, the last item alone, a label at every item, and a state that starts right at the model's input. */
+static void test_sequences(void **state)
+{
+    (void)state;
+    check_model("layers:\n"
+                "  - {embedding: e, channels: 3, symbols: 7}\n"
+                "  - {lstm: r, units: 6}\n"
+                "  - {lstm: r_l1, units: 4, output: last}\n"
+                "  - {dense: last}\n",
+                (mu_shape){ 1, 1, 5 });
+    check_model("layers:\n"
+                "  - {embedding: e, channels: 3}\n"
+                "  - {gru: r, units: 6}\n"
+                "  - {layer_norm: n}\n"
+                "  - {gru: r_l1, units: 4, output: last}\n"
+                "  - {dense: last}\n",
+                (mu_shape){ 1, 5, 1 });
+    check_model("layers:\n"
+                "  - {embedding: e, channels: 3}\n"
+                "  - {lstm: left, units: 4}\n"
+                "  - {gru: right, units: 5, input: e}\n"
+                "  - {concat: [left, right]}\n"
+                "  - {dense: each, units: 6, each: true}\n"
+                "  - relu\n"
+                "  - {dense: last, each: true}\n",
+                (mu_shape){ 1, 1, 5 });
+    check_model("layers:\n"
+                "  - {lstm: r, units: 4}\n"
+                "  - {dense: last, each: true}\n",
+                (mu_shape){ 1, 6, 3 });
+    check_model("layers:\n"
+                "  - {gru: r, units: 4, output: last}\n"
+                "  - {dense: last}\n",
+                (mu_shape){ 1, 1, 3 });
 }
 
 /* Everything at once: values with several readers, joins of joins, ReLUs done in passing and not, strides, groups, both norms. */
@@ -158,6 +201,6 @@ static void test_composed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_each_kind), cmocka_unit_test(test_composed) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_each_kind), cmocka_unit_test(test_sequences), cmocka_unit_test(test_composed) };
     return cmocka_run_group_tests_name("nn gradient", tests, NULL, NULL);
 }

@@ -28,6 +28,21 @@ static inline mu_shape mu_value_shape(const mu_model *model, uint32_t value)
     return value ? model->nodes[value - 1].output : model->input;
 }
 
+static inline mu_input mu_value_as_input(const mu_model *model, uint32_t value)
+{
+    mu_shape whole = { 0 };
+    return (mu_input){ .value = value, .shape = mu_value_shape(model, value),
+                       .flattened = value ? model->nodes[value - 1].flattened : whole };
+}
+
+/* The shape of a node whose inputs and config are settled. */
+static inline mu_status mu_node_infer(mu_node *node, uint32_t classes, mu_error *err)
+{
+    if (node->layer->flat == MU_FLAT_PASSES)
+        node->flattened = node->inputs[0].flattened;
+    return node->layer->shape(node, classes, err);
+}
+
 static inline bool mu_value_needs_gradient(const mu_model *model, uint32_t value)
 {
     return value && model->nodes[value - 1].needs_gradient;

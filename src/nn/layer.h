@@ -3,13 +3,13 @@
 #ifndef MUSTER_NN_LAYER_H
 #define MUSTER_NN_LAYER_H
 
+#include "muster/build.h"
 #include "muster/model.h"
 #include "muster/option.h"
 #include "muster/random.h"
 #include "tensor/kernels.h"
 
-typedef struct mu_layer mu_layer;
-typedef struct mu_builder mu_builder;
+typedef struct mu_unit_walk mu_unit_walk;
 
 #define MU_LAYER_INPUTS_MAX 16
 
@@ -29,11 +29,12 @@ typedef struct mu_node {
     uint32_t        input_count;
     mu_shape        output;
     mu_shape        flattened;       /* of the output */
-    bool            relu;            /* the ReLU that follows is done here, in the same pass over the output */
+    bool            relu, relu6;     /* the ReLU or ReLU6 that follows (max_pool: comes before) is done here, in the same pass */
     bool            view;            /* the output is the input, at the same address */
     bool            needs_gradient;  /* something trainable is here or before here */
     size_t          param_offset, param_count; /* floats in the state vector: trainable ... */
     size_t          statistic_offset, statistic_count; /* ... and the rest */
+    uint32_t        first_tensor, tensor_count; /* in the model's list of tensors */
 } mu_node;
 
 /* What a node asks of the plan, beside its output. */
@@ -41,6 +42,8 @@ typedef struct mu_layer_needs {
     bool   input_in_backward, output_in_backward; /* they must be kept until then */
     bool   in_place;    /* may write its output over an input of the same shape, and that input's gradient over its output's */
     size_t saved_bytes; /* from its forward to its backward */
+    bool   saved_stays; /* a forward that runs again reads it in place of writing it: it is small, or must not be made twice */
+    size_t draws;       /* numbers of the dropout stream that it takes for each example */
     size_t forward_work_floats, backward_work_floats; /* during the call only */
 } mu_layer_needs;
 
@@ -59,14 +62,23 @@ typedef struct mu_layer_call {
     float            *params, *gradients, *statistics; /* the node's own, in the order declared */
     void             *saved;
     float            *forward_work, *backward_work;
+    size_t            earlier_draws; /* of each example, by the layers before this one */
 } mu_layer_call;
 
 /* What is the same for all nodes of one pass. */
 typedef struct mu_pass {
     uint32_t   count;    /* examples */
+    uint32_t   first, whole; /* the first of them among the examples of the whole batch, and how many these are */
     bool       training; /* batch statistics and dropout */
-    mu_random *dropout;
+    bool       again;    /* this forward has run before, for the same examples and with the same result */
+    const mu_random *dropout; /* the stream as it stood before the batch */
 } mu_pass;
+
+/* Weight gradients go on from the sums over the examples before. */
+static inline bool mu_pass_resumes(const mu_pass *pass)
+{
+    return pass->first > 0;
+}
 
 /* An input that a flatten has made from an image of several pixels is numbered differently in PyTorch. */
 typedef enum mu_flat {
@@ -84,7 +96,8 @@ struct mu_layer {
     uint32_t         inputs_min, inputs_max;
     mu_flat          flat;
     bool             is_view;     /* the output is the input under another shape: no forward and backward */
-    bool             takes_relu;  /* can do a ReLU on its output in the same pass */
+    bool             takes_relu, takes_relu6; /* can do them on its output in the same pass */
+    bool             splits;      /* with parameters: a batch may come in parts, and mu_pass_resumes is obeyed to the bit */
     /* Look at the inputs, resolve the config, set node->output (and ->flattened where it is not the inputs'). */
     mu_status (*shape)(mu_node *node, uint32_t classes, mu_error *err);
     void (*declare)(const mu_node *node, mu_builder *builder); /* NULL: no parameters */
@@ -93,6 +106,9 @@ struct mu_layer {
     void (*forward)(const mu_layer_call *call, const mu_pass *pass);
     void (*backward)(const mu_layer_call *call, const mu_pass *pass);
     uint64_t (*macs)(const mu_node *node); /* multiply-accumulates of one example's forward; NULL: none */
+    uint64_t (*state_macs)(const mu_node *node); /* those of them with a state of the layer's own, whose gradient is needed in any case */
+    /* Which channels go together, and where they lie in the tensors: nn/units.h. NULL: its inputs and its output are kept whole. */
+    void (*units)(const mu_node *node, mu_unit_walk *walk);
 };
 
 /* All kinds there are. */
@@ -100,7 +116,6 @@ const mu_layer *const *mu_layers(size_t *count);
 const mu_layer        *mu_layer_find(const char *kind); /* or NULL */
 
 /* ---- parameters, for `declare` ---- */
-typedef enum mu_init { MU_INIT_MODEL, MU_INIT_PYTORCH, MU_INIT_GLOROT, MU_INIT_HE } mu_init;
 extern const char *const mu_init_words[]; /* for an option row */
 
 typedef enum mu_fill { MU_FILL_CONSTANT, MU_FILL_UNIFORM, MU_FILL_NORMAL } mu_fill;

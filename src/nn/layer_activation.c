@@ -1,5 +1,6 @@
 /* Functions of one element: the ReLU family, sigmoid, tanh. Their slope is computed from the output, so they can work in place. */
 #include "nn/layers.h"
+#include "nn/units.h"
 
 static mu_status shape(mu_node *node, uint32_t classes, mu_error *err)
 {
@@ -39,7 +40,7 @@ void mu_layer_undo_relu(const mu_layer_call *call, uint32_t count)
 
 #define ACTIVATION(kind_name, variant_of, help_text)                                                                 \
     { .kind = kind_name, .help = help_text, .variant = variant_of, .inputs_min = 1, .inputs_max = 1,                 \
-      .flat = MU_FLAT_PASSES, .shape = shape, .needs = needs, .forward = forward, .backward = backward }
+      .flat = MU_FLAT_PASSES, .shape = shape, .needs = needs, .forward = forward, .backward = backward, .units = mu_units_pass }
 
 const mu_layer mu_layer_relu = ACTIVATION("relu", MU_ACTIVATION_RELU, "max(x, 0)");
 const mu_layer mu_layer_leaky_relu = ACTIVATION("leaky_relu", MU_ACTIVATION_LEAKY_RELU, "x above 0, 0.01 x below");

@@ -1,5 +1,6 @@
 /* The sum of two or more values of one shape: where a residual connection comes back. */
 #include "nn/layers.h"
+#include "nn/units.h"
 
 static mu_status shape(mu_node *node, uint32_t classes, mu_error *err)
 {
@@ -50,7 +51,14 @@ static void backward(const mu_layer_call *call, const mu_pass *pass)
     }
 }
 
+static void units(const mu_node *node, mu_unit_walk *walk)
+{
+    for (uint32_t i = 1; i < node->input_count; i++)
+        mu_units_tie(walk, mu_units_input(walk, 0), mu_units_input(walk, i));
+    mu_units_output(walk, mu_units_input(walk, 0));
+}
+
 const mu_layer mu_layer_add = {
     .kind = "add", .help = "the sum of several layers of one shape", .inputs_min = 2, .inputs_max = MU_LAYER_INPUTS_MAX,
-    .flat = MU_FLAT_PASSES, .shape = shape, .needs = needs, .forward = forward, .backward = backward,
+    .flat = MU_FLAT_PASSES, .shape = shape, .needs = needs, .forward = forward, .backward = backward, .units = units,
 };

@@ -1,6 +1,7 @@
 /* Batch norm (Ioffe and Szegedy 2015): each channel to mean 0 and variance 1 over the batch and all pixels, then a trained scale
  * and shift. For inference the running mean and variance take the batch's place. */
 #include "nn/layers.h"
+#include "nn/units.h"
 
 static const mu_option options[] = {
     { "epsilon", MU_OPTION_REAL, offsetof(mu_batch_norm_config, epsilon), 1e-12, 1, "1e-5", NULL, NULL, "added to the variance" },
@@ -33,29 +34,40 @@ static void declare(const mu_node *node, mu_builder *builder)
 
 static void needs(const mu_node *node, const mu_kernel_table *kernels, uint32_t batch, bool training, mu_layer_needs *out)
 {
-    (void)kernels;
     (void)batch;
     out->in_place = true;
     if (!training)
         return;
     out->input_in_backward = true;
+    out->forward_work_floats = out->backward_work_floats = kernels->batch_norm_work_floats(node->output.channels);
     out->saved_bytes = 2 * sizeof(float) * (size_t)node->output.channels; /* mean, 1 / standard deviation */
-    out->backward_work_floats = 2 * (size_t)node->output.channels;
+    out->saved_stays = true; /* nor may the running statistics move twice */
+}
+
+static mu_batch_norm norm_of(const mu_layer_call *call)
+{
+    const mu_batch_norm_config *config = call->node->config;
+    const uint32_t channels = call->node->output.channels;
+    float *saved = call->saved;
+    return (mu_batch_norm){
+        .scale = call->params, .shift = call->params + channels,
+        .epsilon = (float)config->epsilon, .momentum = (float)config->momentum,
+        .activation = call->node->relu ? MU_ACTIVATION_RELU : call->node->relu6 ? MU_ACTIVATION_RELU6 : MU_ACTIVATION_NONE,
+        .running_mean = call->statistics, .running_var = call->statistics + channels,
+        .saved_mean = saved, .saved_inv_std = saved ? saved + channels : NULL,
+    };
 }
 
 static void forward(const mu_layer_call *call, const mu_pass *pass)
 {
-    const mu_batch_norm_config *config = call->node->config;
     mu_rows rows = mu_pixels(pass->count, call->node->output);
-    const float *scale = call->params, *shift = scale + rows.channels;
-    float *running_mean = call->statistics, *running_var = running_mean + rows.channels;
-    if (pass->training) {
-        float *saved = call->saved;
-        call->kernels->batch_norm_forward(rows, call->inputs[0].x, scale, shift, (float)config->epsilon, (float)config->momentum,
-                                          running_mean, running_var, saved, saved + rows.channels, rows.stride, call->y);
-    } else
-        call->kernels->batch_norm_infer(rows, call->inputs[0].x, scale, shift, (float)config->epsilon, running_mean, running_var,
-                                        rows.stride, call->y);
+    const mu_batch_norm norm = norm_of(call);
+    if (pass->again)
+        call->kernels->batch_norm_again(&norm, rows, call->inputs[0].x, rows.stride, call->y);
+    else if (pass->training)
+        call->kernels->batch_norm_forward(&norm, rows, call->inputs[0].x, rows.stride, call->y, call->forward_work);
+    else
+        call->kernels->batch_norm_infer(&norm, rows, call->inputs[0].x, rows.stride, call->y);
 }
 
 /* Where the gradient of the input is not wanted, the trained scale's and shift's still are: it is then written over `dy`, which nobody
@@ -64,16 +76,15 @@ static void backward(const mu_layer_call *call, const mu_pass *pass)
 {
     mu_rows rows = mu_pixels(pass->count, call->node->output);
     const mu_layer_input *input = &call->inputs[0];
-    const float *saved = call->saved;
+    const mu_batch_norm norm = norm_of(call);
     float *dx = input->dx ? input->dx : call->dy;
-    call->kernels->batch_norm_backward(rows, input->x, call->params, saved, saved + rows.channels, rows.stride, call->dy,
-                                       call->gradients, call->gradients + rows.channels, rows.stride, dx, input->accumulate,
-                                       call->backward_work);
+    call->kernels->batch_norm_backward(&norm, rows, input->x, rows.stride, call->dy, call->gradients, call->gradients + rows.channels,
+                                       rows.stride, dx, input->accumulate, call->backward_work);
 }
 
 const mu_layer mu_layer_batch_norm = {
     .kind = "batch_norm", .help = "each channel to mean 0 and variance 1 over the batch",
     .config_bytes = sizeof(mu_batch_norm_config), .options = options, .option_count = MU_COUNT(options),
-    .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_PASSES,
-    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward,
+    .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_PASSES, .takes_relu = true, .takes_relu6 = true,
+    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .units = mu_units_pass,
 };

@@ -1,5 +1,6 @@
 /* Concatenation: the channels of several values of one height and width, side by side. */
 #include "nn/layers.h"
+#include "nn/units.h"
 
 static mu_status shape(mu_node *node, uint32_t classes, mu_error *err)
 {
@@ -42,7 +43,12 @@ static void backward(const mu_layer_call *call, const mu_pass *pass)
     }
 }
 
+static void units(const mu_node *node, mu_unit_walk *walk)
+{
+    mu_units_output(walk, mu_units_join(walk, node));
+}
+
 const mu_layer mu_layer_concat = {
     .kind = "concat", .help = "the channels of several layers side by side", .inputs_min = 2, .inputs_max = MU_LAYER_INPUTS_MAX,
-    .shape = shape, .forward = forward, .backward = backward,
+    .shape = shape, .forward = forward, .backward = backward, .units = units,
 };

@@ -1,6 +1,7 @@
-/* Two-dimensional convolution, grouped and depthwise too. Weights are [kernel_h][kernel_w][in / groups][out] here and
- * [out][in / groups][kernel_h][kernel_w] in PyTorch. */
+/* Two-dimensional convolution, grouped and depthwise too, and along a single row, as for sensors. Weights are
+ * [kernel_h][kernel_w][in / groups][out] here and [out][in / groups][kernel_h][kernel_w] in PyTorch, without kernel_h in a row. */
 #include "nn/layers.h"
+#include "nn/units.h"
 
 #include <string.h>
 
@@ -25,6 +26,19 @@ static const mu_option options[] = {
     { "multiplier", MU_OPTION_COUNT, offsetof(mu_conv_config, multiplier), 1, 256, "1", NULL, NULL, "outputs of each input channel" },
 };
 
+/* Along a row there is one of each; these mean the width. */
+static const mu_option options_1d[] = {
+    { "channels", MU_OPTION_COUNT, offsetof(mu_conv_config, channels), 1, 65536, NULL, NULL, NULL, "channels of the output" },
+    { "groups", MU_OPTION_COUNT, offsetof(mu_conv_config, groups), 1, 65536, "1", NULL, NULL,
+      "channels fall into so many parts, each convolved on its own" },
+    { "kernel", MU_OPTION_COUNT, offsetof(mu_conv_config, kernel_width), 1, MOST, "3", NULL, "pixels", "length of the window" },
+    { "stride", MU_OPTION_COUNT, offsetof(mu_conv_config, stride_width), 1, MOST, "1", NULL, "pixels", "from one window to the next" },
+    { "padding", MU_OPTION_TEXT, offsetof(mu_conv_config, padding), 0, 0, "0", NULL, "pixels",
+      "zeros on both sides, or 'same': outputs = inputs / stride, rounded up" },
+    { "bias", MU_OPTION_BOOL, offsetof(mu_conv_config, bias), 0, 0, "true", NULL, NULL, "add a trained constant to each channel" },
+    { "init", MU_OPTION_CHOICE, offsetof(mu_conv_config, init), 0, 0, "model", mu_init_words, NULL, "first weights" },
+};
+
 static bool parse_padding(const char *text, uint32_t *out)
 {
     uint32_t number = 0;
@@ -47,6 +61,11 @@ static uint32_t same_count(uint32_t size, uint32_t kernel, uint32_t stride, uint
     return count;
 }
 
+static bool is_1d(const mu_node *node)
+{
+    return node->layer == &mu_layer_conv1d;
+}
+
 static mu_status resolve_window(mu_node *node, mu_error *err)
 {
     mu_conv_config *config = node->config;
@@ -64,12 +83,14 @@ static mu_status resolve_window(mu_node *node, mu_error *err)
         return mu_error_set(err, MU_E_CONFIG, "%s '%s': padding is '%s', expected 'same' or a number of pixels up to %d",
                             node->layer->kind, node->name, config->padding, MOST);
     config->pad_left = config->pad_top;
+    if (is_1d(node))
+        config->pad_top = 0;
     node->output.height = mu_window_count(input.height, config->kernel, config->stride, config->pad_top);
     node->output.width = mu_window_count(input.width, config->kernel_width, config->stride_width, config->pad_left);
     if (node->output.height == 0 || node->output.width == 0)
         return mu_error_set(err, MU_E_SHAPE, "%s '%s': a window of %u x %u pixels does not fit into %u x %u with padding %u",
                             node->layer->kind, node->name, config->kernel, config->kernel_width, input.height, input.width,
-                            config->pad_top);
+                            config->pad_left);
     return MU_OK;
 }
 
@@ -79,8 +100,8 @@ static mu_status shape(mu_node *node, uint32_t classes, mu_error *err)
     mu_conv_config *config = node->config;
     uint32_t in_channels = node->inputs[0].shape.channels;
     if (in_channels % config->groups || config->channels % config->groups)
-        return mu_error_set(err, MU_E_SHAPE, "conv '%s': %u groups do not divide both its %u input and %u output channels", node->name,
-                            config->groups, in_channels, config->channels);
+        return mu_error_set(err, MU_E_SHAPE, "%s '%s': %u groups do not divide both its %u input and %u output channels",
+                            node->layer->kind, node->name, config->groups, in_channels, config->channels);
     node->output.channels = config->channels;
     return resolve_window(node, err);
 }
@@ -92,6 +113,17 @@ static mu_status depthwise_shape(mu_node *node, uint32_t classes, mu_error *err)
     if (config->groups > 65536)
         return mu_error_set(err, MU_E_LIMIT, "depthwise_conv '%s': %u channels, at most 65536", node->name, config->groups);
     config->channels = config->groups * config->multiplier;
+    return shape(node, classes, err);
+}
+
+static mu_status shape_1d(mu_node *node, uint32_t classes, mu_error *err)
+{
+    mu_conv_config *config = node->config;
+    mu_shape input = node->inputs[0].shape;
+    if (input.height != 1)
+        return mu_error_set(err, MU_E_SHAPE, "conv1d '%s': input is %u x %u x %u, expected a single row; 'conv' is for images",
+                            node->name, input.height, input.width, input.channels);
+    config->kernel = config->stride = 1;
     return shape(node, classes, err);
 }
 
@@ -108,6 +140,8 @@ static void declare(const mu_node *node, mu_builder *builder)
     double taps = (double)config->kernel * config->kernel_width;
     mu_tensor weight = { .rank = 4, .shape = { config->channels, in_channels, config->kernel, config->kernel_width },
                          .layout = MU_LAYOUT_CONV };
+    if (is_1d(node))
+        weight = (mu_tensor){ .rank = 3, .shape = { config->channels, in_channels, config->kernel_width }, .layout = MU_LAYOUT_CONV };
     mu_builder_declare_weight(builder, node, weight, config->bias, (mu_init)config->init, in_channels * taps, config->channels * taps);
 }
 
@@ -150,11 +184,13 @@ static void backward(const mu_layer_call *call, const mu_pass *pass)
     const mu_conv_config *config = call->node->config;
     const mu_layer_input *input = &call->inputs[0];
     mu_conv conv = conv_of(call->node, pass->count);
+    conv.resume = mu_pass_resumes(pass);
     if (call->node->relu)
         mu_layer_undo_relu(call, pass->count);
     call->kernels->conv_grad_weight(&conv, input->x, call->dy, call->gradients, call->backward_work);
     if (config->bias)
-        call->kernels->sum_rows(mu_pixels(pass->count, call->node->output), call->dy, call->gradients + weight_count(call->node));
+        call->kernels->sum_rows(mu_pixels(pass->count, call->node->output), call->dy, call->gradients + weight_count(call->node),
+                                mu_pass_resumes(pass));
     if (input->dx)
         call->kernels->conv_grad_input(&conv, call->dy, call->params, input->dx, input->accumulate, call->backward_work);
 }
@@ -180,16 +216,52 @@ static uint64_t macs(const mu_node *node)
            (in.channels / config->groups) * out.channels;
 }
 
+static void slice(mu_unit_walk *walk, const mu_node *node, mu_axis out)
+{
+    const mu_conv_config *config = node->config;
+    mu_units_slice(walk, 0, MU_SIDE_OUTPUT, out);
+    if (config->bias)
+        mu_units_slice(walk, 1, MU_SIDE_OUTPUT, out);
+    mu_units_output(walk, out);
+}
+
+/* The outputs of each channel go with it; the weight's input side has one place only. */
+static void depthwise_units(const mu_node *node, mu_unit_walk *walk)
+{
+    const mu_conv_config *config = node->config;
+    slice(walk, node, mu_units_stretch(walk, mu_units_input(walk, 0), config->channels / config->groups));
+}
+
+/* Groups stay as they are, all with the same number of inputs and outputs: so the i-th channels of all go together. */
+static void units(const mu_node *node, mu_unit_walk *walk)
+{
+    const mu_conv_config *config = node->config;
+    mu_axis in = mu_units_input(walk, 0), out = mu_units_new(walk, config->channels, offsetof(mu_conv_config, channels));
+    mu_units_tie_blocks(walk, in, config->groups);
+    mu_units_tie_blocks(walk, out, config->groups);
+    in.count /= config->groups;
+    mu_units_slice(walk, 0, MU_SIDE_INPUT, in);
+    slice(walk, node, out);
+}
+
 const mu_layer mu_layer_conv = {
     .kind = "conv", .help = "two-dimensional convolution",
     .config_bytes = sizeof(mu_conv_config), .options = options, .option_count = MU_COUNT(options) - 1,
-    .inputs_min = 1, .inputs_max = 1, .takes_relu = true,
-    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
+    .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .splits = true,
+    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs, .units = units,
+};
+
+const mu_layer mu_layer_conv1d = {
+    .kind = "conv1d", .help = "convolution along a single row",
+    .config_bytes = sizeof(mu_conv_config), .options = options_1d, .option_count = MU_COUNT(options_1d),
+    .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .splits = true,
+    .shape = shape_1d, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs, .units = units,
 };
 
 const mu_layer mu_layer_depthwise_conv = {
     .kind = "depthwise_conv", .help = "convolution of each channel on its own",
     .config_bytes = sizeof(mu_conv_config), .options = options + 2, .option_count = MU_COUNT(options) - 2,
-    .inputs_min = 1, .inputs_max = 1, .takes_relu = true,
+    .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .splits = true,
     .shape = depthwise_shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
+    .units = depthwise_units,
 };

@@ -1,5 +1,6 @@
 /* Dense: y = x W + b. W is [inputs][units] here and [units][inputs] in PyTorch. */
 #include "nn/layers.h"
+#include "nn/units.h"
 
 #include "base/limits.h"
 
@@ -7,6 +8,8 @@ static const mu_option options[] = {
     { "units", MU_OPTION_COUNT, offsetof(mu_dense_config, units), 0, MU_LIMIT_EXAMPLE_VALUES, "0", NULL, NULL,
       "outputs; 0: one for each class" },
     { "bias", MU_OPTION_BOOL, offsetof(mu_dense_config, bias), 0, 0, "true", NULL, NULL, "add a trained constant to each output" },
+    { "each", MU_OPTION_BOOL, offsetof(mu_dense_config, each), 0, 0, "false", NULL, NULL,
+      "of each pixel, or item of a sequence, on its own" },
     { "init", MU_OPTION_CHOICE, offsetof(mu_dense_config, init), 0, 0, "model", mu_init_words, NULL, "first weights" },
 };
 
@@ -14,12 +17,16 @@ static mu_status shape(mu_node *node, uint32_t classes, mu_error *err)
 {
     mu_dense_config *config = node->config;
     mu_shape input = node->inputs[0].shape;
-    if (input.height * input.width != 1)
-        return mu_error_set(err, MU_E_SHAPE, "dense '%s': its input is an image of %u x %u pixels; put a flatten before it", node->name,
-                            input.height, input.width);
+    if (input.height * input.width != 1 && !config->each)
+        return mu_error_set(err, MU_E_SHAPE,
+                            "dense '%s': its input is an image of %u x %u pixels; put a flatten before it, or say 'each: true' for "
+                            "each of them on its own", node->name, input.height, input.width);
+    if ((uint64_t)input.height * input.width > MU_LIMIT_POSITIONS)
+        return mu_error_set(err, MU_E_LIMIT, "dense '%s': its input has %u x %u positions, at most %u", node->name, input.height,
+                            input.width, MU_LIMIT_POSITIONS);
     if (config->units == 0)
         config->units = classes;
-    node->output = (mu_shape){ 1, 1, config->units };
+    node->output = (mu_shape){ input.height, input.width, config->units };
     return MU_OK;
 }
 
@@ -32,24 +39,30 @@ static void declare(const mu_node *node, mu_builder *builder)
     mu_builder_declare_weight(builder, node, weight, config->bias, (mu_init)config->init, inputs, config->units);
 }
 
-/* The three products, all over the same numbers of examples, inputs and units. */
+/* Rows of the products: examples, or the pixels of them all. */
+static uint32_t rows_of(const mu_node *node, uint32_t count)
+{
+    return count * node->output.height * node->output.width;
+}
+
+/* The three products, all over the same numbers of rows, inputs and units. */
 static mu_gemm forward_gemm(const mu_node *node, uint32_t count)
 {
     uint32_t inputs = node->inputs[0].shape.channels, units = node->output.channels;
-    return (mu_gemm){ .rows = count, .columns = units, .depth = inputs, .a_stride = inputs, .b_stride = units, .c_stride = units };
+    return (mu_gemm){ .rows = rows_of(node, count), .columns = units, .depth = inputs, .a_stride = inputs, .b_stride = units, .c_stride = units };
 }
 
 static mu_gemm weight_gemm(const mu_node *node, uint32_t count)
 {
     uint32_t inputs = node->inputs[0].shape.channels, units = node->output.channels;
-    return (mu_gemm){ .rows = inputs, .columns = units, .depth = count, .a_transposed = true,
+    return (mu_gemm){ .rows = inputs, .columns = units, .depth = rows_of(node, count), .a_transposed = true,
                       .a_stride = inputs, .b_stride = units, .c_stride = units };
 }
 
 static mu_gemm input_gemm(const mu_node *node, uint32_t count)
 {
     uint32_t inputs = node->inputs[0].shape.channels, units = node->output.channels;
-    return (mu_gemm){ .rows = count, .columns = inputs, .depth = units, .b_transposed = true,
+    return (mu_gemm){ .rows = rows_of(node, count), .columns = inputs, .depth = units, .b_transposed = true,
                       .a_stride = units, .b_stride = units, .c_stride = inputs };
 }
 
@@ -87,9 +100,11 @@ static void backward(const mu_layer_call *call, const mu_pass *pass)
     if (call->node->relu)
         mu_layer_undo_relu(call, pass->count);
     mu_gemm gemm = weight_gemm(call->node, pass->count);
+    gemm.resume = mu_pass_resumes(pass);
     call->kernels->gemm(&gemm, input->x, call->dy, NULL, false, call->gradients, false, call->backward_work);
     if (bias)
-        call->kernels->sum_rows(mu_pixels(pass->count, call->node->output), call->dy, call->gradients + (bias - call->params));
+        call->kernels->sum_rows(mu_pixels(pass->count, call->node->output), call->dy, call->gradients + (bias - call->params),
+                                mu_pass_resumes(pass));
     if (input->dx) {
         gemm = input_gemm(call->node, pass->count);
         call->kernels->gemm(&gemm, call->dy, call->params, NULL, false, input->dx, input->accumulate, call->backward_work);
@@ -98,12 +113,24 @@ static void backward(const mu_layer_call *call, const mu_pass *pass)
 
 static uint64_t macs(const mu_node *node)
 {
-    return (uint64_t)node->inputs[0].shape.channels * node->output.channels;
+    return (uint64_t)node->inputs[0].shape.channels * mu_shape_size(node->output);
+}
+
+static void units(const mu_node *node, mu_unit_walk *walk)
+{
+    const mu_dense_config *config = node->config;
+    mu_axis out = mu_units_new(walk, config->units, offsetof(mu_dense_config, units));
+    mu_units_slice(walk, 0, MU_SIDE_INPUT, mu_units_input(walk, 0));
+    mu_units_slice(walk, 0, MU_SIDE_OUTPUT, out);
+    if (config->bias)
+        mu_units_slice(walk, 1, MU_SIDE_OUTPUT, out);
+    mu_units_output(walk, out);
 }
 
 const mu_layer mu_layer_dense = {
     .kind = "dense", .help = "every output is a weighted sum of all inputs",
     .config_bytes = sizeof(mu_dense_config), .options = options, .option_count = MU_COUNT(options),
-    .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_ENDS, .takes_relu = true,
+    .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_ENDS, .takes_relu = true, .splits = true,
     .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
+    .units = units,
 };

@@ -1,6 +1,7 @@
 /* Dropout, inverted (Srivastava et al. 2014): in training each element is 0 with probability `rate`, else divided by 1 - rate, so that
  * nothing is to be done in inference. */
 #include "nn/layers.h"
+#include "nn/units.h"
 
 static const mu_option options[] = {
     { "rate", MU_OPTION_REAL, offsetof(mu_dropout_config, rate), 0, 0.99, "0.5", NULL, NULL, "probability of being dropped" },
@@ -18,16 +19,10 @@ static void needs(const mu_node *node, const mu_kernel_table *kernels, uint32_t 
 {
     (void)kernels;
     out->in_place = true;
-    if (training)
-        out->saved_bytes = sizeof(float) * batch * mu_shape_size(node->output); /* the mask */
-}
-
-static void draw_mask(double rate, mu_random *random, size_t count, float *mask)
-{
-    const uint32_t dropped_below = (uint32_t)(rate * 4294967296.0);
-    const float kept = (float)(1.0 / (1.0 - rate));
-    for (size_t i = 0; i < count; i++)
-        mask[i] = mu_random_u32(random) < dropped_below ? 0.0f : kept;
+    if (training) {
+        out->draws = mu_shape_size(node->output);
+        out->saved_bytes = sizeof(float) * batch * out->draws; /* the mask */
+    }
 }
 
 static void forward(const mu_layer_call *call, const mu_pass *pass)
@@ -37,7 +32,10 @@ static void forward(const mu_layer_call *call, const mu_pass *pass)
     const float *x = call->inputs[0].x;
     if (pass->training) {
         MU_ASSERT(pass->dropout);
-        draw_mask(config->rate, pass->dropout, count, call->saved);
+        mu_random random = *pass->dropout;
+        mu_random_skip(&random, (uint64_t)pass->whole * call->earlier_draws + (uint64_t)pass->first * mu_shape_size(call->node->output));
+        call->kernels->dropout_mask(&random, (uint32_t)(config->rate * 4294967296.0), (float)(1.0 / (1.0 - config->rate)), count,
+                                    call->saved);
         call->kernels->multiply(count, x, call->saved, call->y, false);
     } else if (x != call->y)
         call->kernels->copy(mu_pixels(pass->count, call->node->output), x, call->node->output.channels, call->y, false);
@@ -53,5 +51,5 @@ const mu_layer mu_layer_dropout = {
     .kind = "dropout", .help = "in training, some values at random become 0",
     .config_bytes = sizeof(mu_dropout_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_PASSES,
-    .shape = shape, .needs = needs, .forward = forward, .backward = backward,
+    .shape = shape, .needs = needs, .forward = forward, .backward = backward, .units = mu_units_pass,
 };

@@ -2,6 +2,7 @@
  * channel, numbers that vector differently; `flattened` says so to the layers behind, whose weights are reordered when they are
  * saved. */
 #include "nn/layers.h"
+#include "nn/units.h"
 
 #include "base/limits.h"
 
@@ -18,7 +19,13 @@ static mu_status shape(mu_node *node, uint32_t classes, mu_error *err)
     return MU_OK;
 }
 
+static void units(const mu_node *node, mu_unit_walk *walk)
+{
+    mu_shape image = node->inputs[0].shape;
+    mu_units_output(walk, mu_units_repeat(walk, mu_units_input(walk, 0), image.height * image.width));
+}
+
 const mu_layer mu_layer_flatten = {
     .kind = "flatten", .help = "an image as one vector", .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_PASSES, .is_view = true,
-    .shape = shape,
+    .shape = shape, .units = units,
 };

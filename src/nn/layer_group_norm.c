@@ -1,6 +1,7 @@
 /* Group norm (Wu and He 2018): like batch norm, but over the pixels and channels of one group within one example. So it does the
  * same in training and inference, and keeps no statistics that devices could disagree on. */
 #include "nn/layers.h"
+#include "nn/units.h"
 
 static const mu_option options[] = {
     { "groups", MU_OPTION_COUNT, offsetof(mu_group_norm_config, groups), 1, 65536, "2", NULL, NULL,
@@ -56,12 +57,20 @@ static void backward(const mu_layer_call *call, const mu_pass *pass)
     float *dx = input->dx ? input->dx : call->dy; /* not wanted: written over what nobody reads any more */
     call->kernels->group_norm_backward(pass->count, image, config->groups, input->x, call->params, mean, inv_std, image.stride,
                                        call->dy, call->gradients, call->gradients + image.channels, image.stride, dx,
-                                       input->accumulate);
+                                       input->accumulate, mu_pass_resumes(pass));
+}
+
+/* The groups stay as they are, each with the same number of channels. */
+static void units(const mu_node *node, mu_unit_walk *walk)
+{
+    const mu_group_norm_config *config = node->config;
+    mu_units_tie_blocks(walk, mu_units_input(walk, 0), config->groups);
+    mu_units_pass(node, walk);
 }
 
 const mu_layer mu_layer_group_norm = {
     .kind = "group_norm", .help = "groups of channels to mean 0 and variance 1 within each example",
     .config_bytes = sizeof(mu_group_norm_config), .options = options, .option_count = MU_COUNT(options),
-    .inputs_min = 1, .inputs_max = 1,
-    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward,
+    .inputs_min = 1, .inputs_max = 1, .splits = true,
+    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .units = units,
 };

@@ -1,5 +1,6 @@
 /* Maximum, average and global average of windows. Averages divide by the taps inside the image. */
 #include "nn/layers.h"
+#include "nn/units.h"
 
 enum { MOST = 1024, MOST_TAPS = 256 }; /* the largest tap's index is kept in a byte */
 
@@ -79,7 +80,7 @@ static void max_needs(const mu_node *node, const mu_kernel_table *kernels, uint3
 static void max_forward(const mu_layer_call *call, const mu_pass *pass)
 {
     mu_pool2d pool = pool_of(call->node, pass->count);
-    call->kernels->max_pool_forward(&pool, call->inputs[0].x, call->y, call->saved);
+    call->kernels->max_pool_forward(&pool, call->inputs[0].x, call->node->relu, call->y, call->saved);
 }
 
 static void max_backward(const mu_layer_call *call, const mu_pass *pass)
@@ -104,18 +105,18 @@ const mu_layer mu_layer_max_pool = {
     .kind = "max_pool", .help = "the largest value of each window",
     .config_bytes = sizeof(mu_pool_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1,
-    .shape = shape, .needs = max_needs, .forward = max_forward, .backward = max_backward,
+    .shape = shape, .needs = max_needs, .forward = max_forward, .backward = max_backward, .units = mu_units_pass,
 };
 
 const mu_layer mu_layer_average_pool = {
     .kind = "average_pool", .help = "the mean of each window",
     .config_bytes = sizeof(mu_pool_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1,
-    .shape = shape, .forward = average_forward, .backward = average_backward,
+    .shape = shape, .forward = average_forward, .backward = average_backward, .units = mu_units_pass,
 };
 
 const mu_layer mu_layer_global_average_pool = {
     .kind = "global_average_pool", .help = "the mean of each channel over the whole image",
     .config_bytes = sizeof(mu_pool_config), .inputs_min = 1, .inputs_max = 1,
-    .shape = global_shape, .forward = average_forward, .backward = average_backward,
+    .shape = global_shape, .forward = average_forward, .backward = average_backward, .units = mu_units_pass,
 };

@@ -6,12 +6,14 @@
 static const mu_layer *const layers[] = {
     &mu_layer_dense,
     &mu_layer_conv,
+    &mu_layer_conv1d,
     &mu_layer_depthwise_conv,
     &mu_layer_max_pool,
     &mu_layer_average_pool,
     &mu_layer_global_average_pool,
     &mu_layer_batch_norm,
     &mu_layer_group_norm,
+    &mu_layer_layer_norm,
     &mu_layer_relu,
     &mu_layer_leaky_relu,
     &mu_layer_relu6,
@@ -21,6 +23,9 @@ static const mu_layer *const layers[] = {
     &mu_layer_add,
     &mu_layer_concat,
     &mu_layer_dropout,
+    &mu_layer_embedding,
+    &mu_layer_lstm,
+    &mu_layer_gru,
 };
 
 const mu_layer *const *mu_layers(size_t *count)

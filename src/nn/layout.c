@@ -29,6 +29,12 @@ mu_layout_walk mu_layout_walk_of(const mu_tensor *tensor)
             walk.stride[3] = 1;
         }
         break;
+    case MU_LAYOUT_ROWS:
+        walk.size[2] = shape[0];
+        walk.size[3] = shape[1];
+        walk.stride[2] = shape[1];
+        walk.stride[3] = 1;
+        break;
     case MU_LAYOUT_DENSE:
         walk.size[0] = shape[0];
         walk.stride[0] = 1;
@@ -40,12 +46,14 @@ mu_layout_walk mu_layout_walk_of(const mu_tensor *tensor)
         }
         break;
     case MU_LAYOUT_CONV:
-        for (int axis = 0; axis < 4; axis++)
-            walk.size[axis] = shape[axis];
+        walk.size[0] = shape[0];
+        walk.size[1] = shape[1];
+        walk.size[2] = tensor->rank == 4 ? shape[2] : 1;
+        walk.size[3] = shape[tensor->rank - 1];
         walk.stride[0] = 1;
         walk.stride[1] = shape[0];
         walk.stride[3] = (size_t)shape[1] * shape[0];
-        walk.stride[2] = shape[3] * walk.stride[3];
+        walk.stride[2] = walk.size[3] * walk.stride[3];
         break;
     }
     return walk;

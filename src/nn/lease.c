@@ -1,13 +1,6 @@
 /* Greedy best fit by size. */
 #include "nn/lease.h"
 
-#include "muster/arena.h"
-
-static size_t round_up(size_t bytes)
-{
-    return (bytes + MU_ARENA_ALIGNMENT_BYTES - 1) / MU_ARENA_ALIGNMENT_BYTES * MU_ARENA_ALIGNMENT_BYTES;
-}
-
 static void insert(uint32_t *list, uint32_t at, uint32_t count, uint32_t value)
 {
     for (uint32_t i = count; i > at; i--)
@@ -18,7 +11,7 @@ static void insert(uint32_t *list, uint32_t at, uint32_t count, uint32_t value)
 /* `placed`: those that have a place, in the order of their offsets. */
 static size_t find_place(const mu_lease *leases, const uint32_t *placed, uint32_t placed_count, const mu_lease *lease)
 {
-    size_t size = round_up(lease->size_bytes), low = 0, best = SIZE_MAX, best_gap = SIZE_MAX;
+    size_t size = mu_lease_bytes(lease), low = 0, best = SIZE_MAX, best_gap = SIZE_MAX;
     for (uint32_t i = 0; i < placed_count; i++) {
         const mu_lease *other = &leases[placed[i]];
         if (other->begin > lease->end || other->end < lease->begin)
@@ -27,7 +20,7 @@ static size_t find_place(const mu_lease *leases, const uint32_t *placed, uint32_
             best_gap = other->offset - low;
             best = low;
         }
-        size_t end = other->offset + round_up(other->size_bytes);
+        size_t end = other->offset + mu_lease_bytes(other);
         low = end > low ? end : low;
     }
     return best == SIZE_MAX ? low : best;
@@ -51,7 +44,7 @@ size_t mu_leases_place(mu_lease *leases, uint32_t count, uint32_t *order)
         while (at > 0 && leases[order[at - 1]].offset > lease->offset)
             at--;
         insert(order, at, i, index);
-        size_t end = lease->offset + round_up(lease->size_bytes);
+        size_t end = lease->offset + mu_lease_bytes(lease);
         total = end > total ? end : total;
     }
     return total;

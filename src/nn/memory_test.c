@@ -1,6 +1,8 @@
 /* The n-th allocation refused, for every n: models, plans and files say MU_E_MEMORY and leave nothing behind. */
 #include "nn/test_step.h"
 
+#include "muster/submodel.h"
+
 #include <cjson/cJSON.h>
 
 void *__real_malloc(size_t size);
@@ -69,11 +71,24 @@ static void torture(const char *what, mu_status (*attempt)(void *), void *contex
     assert_true(refused_call > 1); /* there was something to refuse */
 }
 
+/* Models that are not for images. */
+static const struct {
+    const char *name;
+    mu_shape    input;
+} other_inputs[] = {
+    { "motion-cnn", { 1, 128, 9 } },  { "char-lstm", { 1, 1, 80 } },      { "char-lstm-every", { 1, 1, 80 } },
+    { "char-gru", { 1, 1, 80 } },     { "char-gru-every", { 1, 1, 80 } },
+};
+
 static mu_status create_builtin(void *name)
 {
     mu_model *model = NULL;
     mu_error err;
-    mu_status status = mu_model_create_builtin(name, NULL, (mu_shape){ 32, 32, 3 }, 10, &model, &err);
+    mu_shape input = { 32, 32, 3 };
+    for (size_t i = 0; i < MU_COUNT(other_inputs); i++)
+        if (strcmp(other_inputs[i].name, name) == 0)
+            input = other_inputs[i].input;
+    mu_status status = mu_model_create_builtin(name, NULL, input, 10, &model, &err);
     mu_model_destroy(model);
     return status;
 }
@@ -94,6 +109,30 @@ static mu_status plan_step(void *model)
     mu_step *step;
     mu_error err;
     return mu_step_plan(model, &config, &arena, &step, &err);
+}
+
+static mu_status find_units(void *model)
+{
+    mu_units *units = NULL;
+    mu_error err;
+    mu_status status = mu_units_create(model, &units, &err);
+    mu_units_destroy(units);
+    return status;
+}
+
+/* To the smallest limit, and to one that nothing fits. */
+static mu_status plan_within_limits(void *model)
+{
+    mu_step_config config = mu_step_config_default();
+    mu_step_schedule schedule;
+    mu_error err;
+    config.batch_size = 4;
+    config.memory_limit_bytes = 1;
+    mu_status status = mu_step_schedule_find(model, &config, &schedule, NULL, &err);
+    if (status != MU_E_MEMORY || schedule.peak_bytes == 0)
+        return status;
+    config.memory_limit_bytes = schedule.peak_bytes;
+    return mu_step_schedule_find(model, &config, &schedule, NULL, &err);
 }
 
 typedef struct exchange {
@@ -150,6 +189,8 @@ static void test_plan_and_file(void **state)
     (void)state;
     mu_model *model = test_model_named("resnet20", (mu_shape){ 16, 16, 3 }, 10);
     torture("step plan", plan_step, model);
+    torture("step plan within a limit", plan_within_limits, model);
+    torture("units", find_units, model);
     mu_model_destroy(model);
     exchange e = { .model = test_model_named("lenet5", (mu_shape){ 28, 28, 1 }, 10) };
     e.weights = calloc(mu_model_state_count(e.model), sizeof(float));

@@ -18,10 +18,24 @@ static const struct {
     { "lenet5", NULL, { 32, 32, 3 }, 10, 62006, 62006 },
     { "fedavg-cnn", NULL, { 28, 28, 1 }, 10, 1663370, 1663370 },
     { "pfl-cnn", NULL, { 32, 32, 3 }, 10, 1626442, 1626442 },
+    { "cifar-cnn", NULL, { 32, 32, 3 }, 10, 1105610, 1105610 },
+    { "femnist-cnn", NULL, { 28, 28, 1 }, 62, 1206590, 1206590 },
+    { "femnist-cnn", NULL, { 28, 28, 1 }, 10, 1199882, 1199882 },
     { "resnet20", NULL, { 32, 32, 3 }, 10, 272474, 272474 + 2 * 784 }, /* 7 norms of 16, 7 of 32, 7 of 64 channels */
     { "resnet20", "group", { 32, 32, 3 }, 10, 272474, 272474 },
     { "resnet18", "batch", { 32, 32, 3 }, 10, 11173962, 11173962 + 2 * 4800 },
     { "resnet18", "group", { 32, 32, 3 }, 100, 11220132, 11220132 },
+    { "mobilenetv2", NULL, { 32, 32, 3 }, 10, 2236682, 2236682 + 2 * 17056 }, /* torchvision's count */
+    { "mobilenetv2", "group", { 96, 96, 3 }, 10, 2236682, 2236682 },
+    { "mobilenetv2", NULL, { 224, 224, 3 }, 1000, 3504872, 3504872 + 2 * 17056 },
+    { "ds-cnn", NULL, { 49, 10, 1 }, 12, 23756, 23756 + 2 * 9 * 64 },
+    { "ds-cnn", "group", { 49, 10, 1 }, 12, 23756, 23756 },
+    { "motion-cnn", NULL, { 1, 128, 9 }, 6, 411650, 411650 },
+    { "char-lstm", NULL, { 1, 1, 80 }, 80, 819920, 819920 },
+    { "char-lstm", NULL, { 1, 1, 80 }, 90, 822570, 822570 }, /* PyTorch's with 90 symbols; Keras has one bias, so 820,522 there */
+    { "char-lstm-every", NULL, { 1, 20, 1 }, 80, 819920, 819920 },
+    { "char-gru", NULL, { 1, 1, 80 }, 80, 620240, 620240 },
+    { "char-gru-every", NULL, { 1, 1, 80 }, 80, 620240, 620240 },
 };
 
 static void test_parameter_counts(void **state)

@@ -74,6 +74,38 @@ static void test_padding(void **state)
     }
 }
 
+/* Along a row: the same for its width, nothing above and below, and a weight without a height. */
+static void test_conv1d(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options;
+        uint32_t    width, left;
+    } rows[] = {
+        { "kernel: 3", 5, 0 },
+        { "kernel: 3, padding: 1", 7, 1 },
+        { "kernel: 4, padding: same", 7, 1 },
+        { "kernel: 3, padding: 2, stride: 3", 3, 2 },
+    };
+    for (size_t i = 0; i < MU_COUNT(rows); i++) {
+        char text[256];
+        snprintf(text, sizeof text, "layers:\n  - {conv1d: c, channels: 6, groups: 2, %s}\n  - flatten\n  - {dense: fc}\n",
+                 rows[i].options);
+        mu_model *model = test_model_of(text, (mu_shape){ 1, 7, 4 }, 2);
+        const mu_node *node = &model->nodes[0];
+        const mu_conv_config *config = node->config;
+        if (!mu_shape_equal(node->output, (mu_shape){ 1, rows[i].width, 6 }) || config->pad_top || config->pad_left != rows[i].left)
+            fail_msg("%s: %u x %u with padding %u, %u", rows[i].options, node->output.height, node->output.width, config->pad_top,
+                     config->pad_left);
+        const mu_tensor *weight = mu_model_tensor(model, 0);
+        assert_int_equal(weight->rank, 3); /* as PyTorch's Conv1d */
+        assert_int_equal(weight->shape[0], 6);
+        assert_int_equal(weight->shape[1], 2);
+        assert_int_equal(weight->shape[2], config->kernel_width);
+        mu_model_destroy(model);
+    }
+}
+
 static void expect_refused(const char *text, mu_status expected, const char *words)
 {
     mu_conf *conf = NULL;
@@ -104,6 +136,8 @@ static void test_mistakes(void **state)
         { "{conv: c, channels: 4, padding: 99999}", "expected 'same' or a number", MU_E_CONFIG },
         { "{conv: c, channels: 4, groups: 3}", "3 groups do not divide", MU_E_SHAPE },
         { "{conv: c, channels: 4, kernel: 9}", "9 x 9 pixels does not fit into 8 x 8", MU_E_SHAPE },
+        { "{conv1d: c, channels: 4}", "input is 8 x 8 x 4, expected a single row; 'conv' is for images", MU_E_SHAPE },
+        { "{conv1d: c, channels: 4, kernel_width: 3}", "'kernel_width'", MU_E_CONFIG },
         { "{conv: c, channels: 4, input: fist}", "net.yaml:4:35: no layer before this one is called 'fist', did you mean 'first'?",
           MU_E_CONFIG },
         { "{conv: [first], channels: 4}", "a list of inputs is for layers that join", MU_E_CONFIG },
@@ -238,7 +272,7 @@ static void test_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),     cmocka_unit_test(test_padding), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_forms),     cmocka_unit_test(test_padding), cmocka_unit_test(test_conv1d), cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_flattened), cmocka_unit_test(test_section), cmocka_unit_test(test_file),
     };
     return cmocka_run_group_tests_name("nn model yaml", tests, NULL, NULL);

@@ -5,10 +5,15 @@
 #include "nn/builder.h"
 #include "nn/layers.h"
 
-/* Add every layer of the model to the builder. `norm` is the layer for normalisation, for models that have one. */
-typedef void mu_model_build(mu_builder *builder, const mu_layer *norm);
+/* The functions that build them are declared in muster/build.h. */
 
-mu_model_build mu_build_softmax_regression, mu_build_mlp, mu_build_lenet5, mu_build_fedavg_cnn, mu_build_pfl_cnn, mu_build_resnet20,
-    mu_build_resnet18;
+/* The model's kind of normalisation. Two groups: Hsieh et al. 2020, arXiv:1910.00189, and Reddi et al. 2021, arXiv:2003.00295. */
+static inline uint32_t mu_build_norm(mu_builder *builder, const mu_layer *norm, const char *name)
+{
+    const mu_batch_norm_config batch = { .epsilon = 1e-5, .momentum = 0.1 };
+    const mu_group_norm_config group = { .groups = 2, .epsilon = 1e-5 };
+    const void *config = norm == &mu_layer_group_norm ? (const void *)&group : (const void *)&batch;
+    return mu_builder_add_next(builder, norm, name, config);
+}
 
 #endif

@@ -50,7 +50,7 @@ void mu_build_mlp(mu_builder *builder, const mu_layer *norm)
     output(builder, "fc2");
 }
 
-/* As it is taught today: ReLU and maximum, where 1998 had tanh and trained averages. 28x28 gets the border that LeCun's 32x32
+/* As it is taught today: ReLU and maximum, where 1998 had tanh and trained averages; on 32x32x3, PyTorch's tutorial network. 28x28 gets the border that LeCun's 32x32
  * images had. */
 void mu_build_lenet5(mu_builder *builder, const mu_layer *norm)
 {
@@ -94,5 +94,48 @@ void mu_build_pfl_cnn(mu_builder *builder, const mu_layer *norm)
     flatten(builder);
     hidden(builder, "fc1", 128);
     dropout(builder, "dropout2", 0.5);
+    output(builder, "fc2");
+}
+
+void mu_build_cifar_cnn(mu_builder *builder, const mu_layer *norm)
+{
+    (void)norm;
+    conv(builder, "conv1", 32, 3, "same");
+    conv(builder, "conv2", 64, 3, "same");
+    max_pool(builder, "pool1");
+    conv(builder, "conv3", 64, 3, "same");
+    flatten(builder);
+    hidden(builder, "fc1", 64);
+    output(builder, "fc2");
+}
+
+/* The names are those of CNN_DropOut in FedML and FLUTE. */
+void mu_build_femnist_cnn(mu_builder *builder, const mu_layer *norm)
+{
+    (void)norm;
+    conv(builder, "conv2d_1", 32, 3, "0");
+    conv(builder, "conv2d_2", 64, 3, "0");
+    max_pool(builder, "max_pooling");
+    dropout(builder, "dropout_1", 0.25);
+    flatten(builder);
+    hidden(builder, "linear_1", 128);
+    dropout(builder, "dropout_2", 0.5);
+    output(builder, "linear_2");
+}
+
+/* Along time: a row of one pixel a moment, one channel a sensor axis. */
+void mu_build_motion_cnn(mu_builder *builder, const mu_layer *norm)
+{
+    (void)norm;
+    static const mu_conv_config config = { .channels = 64, .kernel_width = 3, .padding = "0", .groups = 1, .bias = true };
+    static const char *const names[] = { "conv1", "conv2" };
+    for (size_t i = 0; i < MU_COUNT(names); i++) {
+        mu_builder_add_next(builder, &mu_layer_conv1d, names[i], &config);
+        mu_builder_add_next(builder, &mu_layer_relu, NULL, NULL);
+    }
+    dropout(builder, "dropout", 0.5);
+    mu_builder_add_next(builder, &mu_layer_max_pool, "pool1", &(mu_pool_config){ .size = 1, .size_width = 2 });
+    flatten(builder);
+    hidden(builder, "fc1", 100);
     output(builder, "fc2");
 }

@@ -28,13 +28,9 @@ static uint32_t conv(block *b, const char *name, uint32_t from, uint32_t channel
     return mu_builder_add(b->builder, &mu_layer_conv, name_in(b, name), &config, &from, 1);
 }
 
-/* Two groups: Hsieh et al. 2020, arXiv:1910.00189, and Reddi et al. 2021, arXiv:2003.00295. */
 static uint32_t norm(block *b, const char *name)
 {
-    const mu_batch_norm_config batch = { .epsilon = 1e-5, .momentum = 0.1 };
-    const mu_group_norm_config group = { .groups = 2, .epsilon = 1e-5 };
-    const void *config = b->norm == &mu_layer_group_norm ? (const void *)&group : (const void *)&batch;
-    return mu_builder_add_next(b->builder, b->norm, name_in(b, name), config);
+    return mu_build_norm(b->builder, b->norm, name_in(b, name));
 }
 
 static uint32_t relu(block *b, const char *name)

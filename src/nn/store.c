@@ -1,7 +1,8 @@
 /* Memory of networks: small requests share a block, and all blocks hang in one list. */
 #include "nn/store.h"
 
-#include <stdlib.h>
+#include "muster/platform.h"
+
 #include <string.h>
 
 enum { BLOCK_BYTES = 4096 };
@@ -21,7 +22,7 @@ void *mu_store_take(mu_store *store, size_t count, size_t element_bytes)
     struct mu_store_block *block = store->blocks;
     if (!block || block->size_bytes - block->used_bytes < rounded) {
         size_t size = rounded > BLOCK_BYTES ? rounded : BLOCK_BYTES;
-        if (__builtin_add_overflow(size, sizeof *block, &whole) || !(block = calloc(1, whole)))
+        if (__builtin_add_overflow(size, sizeof *block, &whole) || !(block = mu_platform_take(whole)))
             return NULL;
         block->size_bytes = size;
         block->next = store->blocks;
@@ -45,7 +46,7 @@ void mu_store_release(mu_store *store)
 {
     for (struct mu_store_block *block = store->blocks; block;) {
         struct mu_store_block *next = block->next;
-        free(block);
+        mu_platform_give(block);
         block = next;
     }
     store->blocks = NULL;

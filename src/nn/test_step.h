@@ -46,12 +46,12 @@ static inline mu_model *test_model_named(const char *name, mu_shape input, uint3
     return model;
 }
 
-static inline test_step test_step_create(const mu_model *model, mu_step_config config, bool share)
+static inline test_step test_step_create_as(const mu_model *model, mu_step_config config, const mu_memory_wish *wish)
 {
     test_step t = { 0 };
     mu_error err = { 0 };
     mu_arena arena = mu_arena_measuring();
-    if (mu_step_plan_sharing(model, &config, share, &arena, &t.step, &err))
+    if (mu_step_plan_as(model, &config, wish, &arena, &t.step, &err))
         fail_msg("%s", err.message);
     assert_null(t.step);
     t.size_bytes = arena.used_bytes;
@@ -59,11 +59,17 @@ static inline test_step test_step_create(const mu_model *model, mu_step_config c
     assert_non_null(t.memory);
     memset(t.memory, 0xff, t.size_bytes); /* as floats all NaN: what is read before it is written shows */
     arena = mu_arena_over(t.memory, t.size_bytes);
-    if (mu_step_plan_sharing(model, &config, share, &arena, &t.step, &err))
+    if (mu_step_plan_as(model, &config, wish, &arena, &t.step, &err))
         fail_msg("%s", err.message);
     assert_non_null(t.step);
     assert_int_equal(arena.used_bytes, t.size_bytes);
     return t;
+}
+
+static inline test_step test_step_create(const mu_model *model, mu_step_config config, bool share)
+{
+    const mu_memory_wish apart = { .apart = true };
+    return test_step_create_as(model, config, share ? NULL : &apart);
 }
 
 static inline void test_step_destroy(test_step *t)
@@ -71,16 +77,18 @@ static inline void test_step_destroy(test_step *t)
     mu_arena_block_free(t->memory);
 }
 
-/* Examples of a class's own mean, drawn from a stream of the test's. */
+/* Examples of a class's own mean, or of symbols, drawn from a stream of the test's. */
 static inline void test_fill_batch(const mu_model *model, mu_step *step, uint32_t count, uint32_t seed)
 {
     mu_random random = mu_random_stream(seed, MU_RANDOM_TEST, 0, 0);
     mu_shape shape = mu_model_input(model);
     size_t size = (size_t)shape.height * shape.width * shape.channels;
-    for (uint32_t i = 0; i < count; i++)
+    uint32_t targets = mu_model_targets(model), symbols = mu_model_symbols(model);
+    for (uint32_t i = 0; i < count * targets; i++)
         mu_step_labels(step)[i] = (int32_t)mu_random_below(&random, mu_model_classes(model));
     for (size_t i = 0; i < count * size; i++)
-        mu_step_input(step)[i] = (float)(0.7 * mu_random_normal(&random) + 0.1 * mu_step_labels(step)[i / size]);
+        mu_step_input(step)[i] = symbols ? (float)mu_random_below(&random, symbols)
+                                         : (float)(0.7 * mu_random_normal(&random) + 0.1 * mu_step_labels(step)[i / size * targets]);
 }
 
 #endif

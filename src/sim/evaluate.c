@@ -34,9 +34,9 @@ static void read_tier(const void *self, const uint32_t *indices, uint32_t count,
 {
     const mu_tier_examples *tier = self;
     mu_shape shape = mu_data_shape(tier->data);
-    size_t values = (size_t)shape.height * shape.width * shape.channels;
+    size_t values = (size_t)shape.height * shape.width * shape.channels, targets = mu_data_targets(tier->data);
     for (uint32_t i = 0; i < count; i++)
-        mu_data_read(tier->data, tier->device[indices[i]], &tier->index[indices[i]], 1, x + i * values, labels + i);
+        mu_data_read(tier->data, tier->device[indices[i]], &tier->index[indices[i]], 1, x + i * values, labels + i * targets);
 }
 
 /* Devices of each tier in random order, a few examples of each, until there are `wanted`. */

@@ -100,8 +100,8 @@ static void planned_memory_is_measured_memory(void **unused)
     for (uint32_t device = 0; device < 12; device++) {
         uint32_t n = mu_data_num_examples(mu_experiment_data(experiment), device);
         size_t here = 0, plain = 0;
-        assert_int_equal(mu_plan_peak_memory(mu_experiment_model(experiment), &plan, n, false, &here, NULL), MU_OK);
-        assert_int_equal(mu_plan_peak_memory(mu_experiment_model(experiment), &plan, n, true, &plain, NULL), MU_OK);
+        assert_int_equal(mu_plan_peak_memory(mu_experiment_model(experiment), &plan, n, false, &here, NULL, NULL), MU_OK);
+        assert_int_equal(mu_plan_peak_memory(mu_experiment_model(experiment), &plan, n, true, &plain, NULL, NULL), MU_OK);
         most = here > most ? here : most;
         most_plain = plain > most_plain ? plain : most_plain;
     }
@@ -132,6 +132,43 @@ static void resumed_ends_with_the_same_bytes(void **unused)
     unlink(path);
 }
 
+/* A text that repeats itself, a label at every character: the federation learns to go on with it, on any number of workers alike. */
+static void it_learns_a_text(void **unused)
+{
+    (void)unused;
+    char path[] = "/tmp/muster-text-XXXXXX", yaml[1024];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(write(fd, "fare well, ", 11), 11);
+    close(fd);
+    static const char form[] =
+        "rounds: 4\nmodel: {layers: [{embedding: e, channels: 4}, {gru: g, units: 12}, {dense: d, each: true}]}\n"
+        "data: {name: farewell, format: text, path: /tmp, files: {train: %s}, window: 9, step: 2, labels: %s, devices: 6}\n"
+        "fleet: {mix: {workstation: 1}}\ntrain: {local_epochs: 3, batch_size: 5, learning_rate: 1}\nwhen: {cohort: 3}\n"
+        "evaluate: {tier_examples: 20}\n";
+    snprintf(yaml, sizeof yaml, form, path, "every");
+    outcome one = simulate(yaml, 1, NULL, false, 0), two = simulate(yaml, 2, NULL, false, 0);
+    assert_true(one.accuracy_of_round[4] > 0.85 && one.accuracy_of_round[0] < 0.5);
+    assert_true(one.totals.tier_accuracy[0] > 0.85 && one.totals.tier_accuracy[0] <= 1.0);
+    assert_true(one.totals.final_loss < 0.7);
+    assert_memory_equal(one.state, two.state, one.count * sizeof(float));
+    assert_memory_equal(&one.totals, &two.totals, sizeof one.totals);
+    free(one.state);
+    free(two.state);
+
+    snprintf(yaml, sizeof yaml, form, path, "next"); /* the model wants more labels than there are */
+    mu_experiment *experiment = experiment_from(yaml);
+    mu_simulation *simulation = NULL;
+    mu_simulate_config config = { .workers = 1 };
+    mu_error err = { 0 };
+    assert_int_equal(mu_simulation_create(experiment, &config, NULL, &simulation, &err), MU_E_CONFIG);
+    assert_non_null(strstr(err.message, "predicts 9 labels of each example, data 'farewell' has 1"));
+    assert_null(simulation);
+    mu_experiment_destroy(experiment);
+    unlink(path);
+}
+
 static void it_learns(void **unused)
 {
     (void)unused;
@@ -159,7 +196,7 @@ int main(void)
         cmocka_unit_test(another_seed_is_another_run),
         cmocka_unit_test(planned_memory_is_measured_memory),
         cmocka_unit_test(resumed_ends_with_the_same_bytes),
-        cmocka_unit_test(it_learns),
+        cmocka_unit_test(it_learns), cmocka_unit_test(it_learns_a_text),
         cmocka_unit_test(nobody_who_can_take_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

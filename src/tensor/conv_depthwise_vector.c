@@ -1,130 +1,245 @@
-/* Depthwise convolution: every channel by itself, so vectors run across channels and there is nothing to multiply twice. */
+/* Depthwise convolution: every channel by itself, so vectors run across channels, and there is nothing to share between them.
+ *
+ * Forward and input gradient take one vector of channels and a strip of neighbouring pixels that see the same taps: each tap's weights
+ * are loaded once for the strip. The weight gradient takes one vector of channels and several taps, whose sums stay in registers along
+ * a row of pixels, and rest in dw from row to row. Both go through the image row by row, so that it is read once. */
 #include "tensor/conv_axis.h"
 #include "tensor/conv_vector.h"
-#include "tensor/vec.h"
+#include "tensor/tile.h"
+#include "tensor/tile_body.h"
 
-#define CHUNK (4 * VEC_LANES) /* channels whose sums are in registers together */
-
-/* One chunk of channels, whole vectors with a mask for each. */
-typedef struct chunk {
-    uint32_t first, channels;
-    vec_mask mask[4];
-} chunk;
-
-static chunk chunk_at(uint32_t first, uint32_t channels)
-{
-    chunk c = { .first = first, .channels = channels - first < CHUNK ? channels - first : CHUNK };
-    for (uint32_t v = 0; v < 4; v++)
-        c.mask[v] = vec_first(c.channels > v * VEC_LANES ? c.channels - v * VEC_LANES : 0);
-    return c;
-}
-
-/* sum[v] = fma(a, b, sum[v]) for the vectors of the chunk. */
-static inline void add_products(const chunk *c, const float *a, const float *b, vec sum[4])
-{
-    for (uint32_t v = 0; v < 4; v++)
-        if (v * VEC_LANES < c->channels)
-            sum[v] = vec_fma(vec_load_first(a + v * VEC_LANES, c->mask[v]), vec_load_first(b + v * VEC_LANES, c->mask[v]), sum[v]);
-}
+#define STRIP 8       /* pixels */
+#define MOST_GROUPS 32 /* of columns, in one pass over the images: more than any common window has */
+#define MOST_TAPS 9   /* sums of the weight gradient in registers */
 
 typedef struct pass {
     const mu_conv *conv;
     mu_axis        rows, columns;
-    size_t         in_width, in_stride;
-    const float   *w;
-    const float   *bias;
+    size_t         in_height, in_width, in_stride, out_height, out_width, out_stride;
+    const float   *w, *bias, *in;
+    float         *out;
     bool           relu, accumulate;
+    mu_axis_group  groups[MOST_GROUPS];
+    uint32_t       group_count;
 } pass;
 
-static void run_pixel(const pass *p, const mu_axis_group *rows, const mu_axis_group *columns, const float *in, float *out)
+/* The next groups of columns; false when there are no more. */
+static bool next_groups(pass *p, uint32_t *phase, uint32_t *at)
 {
-    uint32_t channels = p->conv->in_channels;
-    for (uint32_t first = 0; first < channels; first += CHUNK) {
-        chunk c = chunk_at(first, channels);
-        vec   sum[4] = { vec_zero(), vec_zero(), vec_zero(), vec_zero() };
-        for (uint32_t i = 0; i < rows->taps; i++)
-            for (uint32_t j = 0; j < columns->taps; j++) {
-                ptrdiff_t pixel = (ptrdiff_t)i * rows->in_tap_step * (ptrdiff_t)p->in_width + (ptrdiff_t)j * columns->in_tap_step;
-                size_t tap = (size_t)(rows->tap_first + i * rows->tap_step) * p->conv->kernel_w + columns->tap_first +
-                             j * columns->tap_step;
-                add_products(&c, in + pixel * (ptrdiff_t)p->in_stride + first, p->w + tap * channels + first, sum);
-            }
-        for (uint32_t v = 0; v * VEC_LANES < c.channels; v++) {
-            float *to = out + first + v * VEC_LANES;
-            if (p->bias)
-                sum[v] = vec_add(sum[v], vec_load_first(p->bias + first + v * VEC_LANES, c.mask[v]));
-            if (p->relu)
-                sum[v] = vec_relu(sum[v]);
-            if (p->accumulate)
-                sum[v] = vec_add(vec_load_first(to, c.mask[v]), sum[v]);
-            vec_store_first(to, c.mask[v], sum[v]);
+    p->group_count = 0;
+    while (p->group_count < MOST_GROUPS && mu_axis_next(&p->columns, phase, at, &p->groups[p->group_count]))
+        p->group_count++;
+    return p->group_count > 0;
+}
+
+MU_INLINE vec load(const float *from, vec_mask mask, const bool whole)
+{
+    return whole ? vec_load(from) : vec_load_first(from, mask);
+}
+
+MU_INLINE void strip(const pass *p, const mu_axis_group *rows, const mu_axis_group *columns, const float *in, float *out,
+                     uint32_t channel, vec_mask mask, const bool whole, const int pixels)
+{
+    const size_t in_step = columns->in_step * p->in_stride, out_step = columns->out_step * p->out_stride;
+    const ptrdiff_t tap_row = rows->in_tap_step * (ptrdiff_t)(p->in_width * p->in_stride);
+    const ptrdiff_t tap_column = columns->in_tap_step * (ptrdiff_t)p->in_stride;
+    const size_t channels = p->conv->in_channels;
+    vec sum[STRIP];
+    MU_UNROLL
+    for (int i = 0; i < pixels; i++)
+        sum[i] = vec_zero();
+    for (uint32_t r = 0; r < rows->taps; r++) {
+        const float *from = in + r * tap_row + channel;
+        const float *w = p->w + ((rows->tap_first + r * rows->tap_step) * p->conv->kernel_w + columns->tap_first) * channels + channel;
+        for (uint32_t c = 0; c < columns->taps; c++, from += tap_column, w += columns->tap_step * channels) {
+            vec weights = load(w, mask, whole);
+            MU_UNROLL
+            for (int i = 0; i < pixels; i++)
+                sum[i] = vec_fma(load(from + (size_t)i * in_step, mask, whole), weights, sum[i]);
+        }
+    }
+    MU_UNROLL
+    for (int i = 0; i < pixels; i++) {
+        float *to = out + (size_t)i * out_step + channel;
+        if (p->bias)
+            sum[i] = vec_add(sum[i], load(p->bias + channel, mask, whole));
+        if (p->relu)
+            sum[i] = vec_relu(sum[i]);
+        if (p->accumulate)
+            sum[i] = vec_add(load(to, mask, whole), sum[i]);
+        if (whole)
+            vec_store(to, sum[i]);
+        else
+            vec_store_first(to, mask, sum[i]);
+    }
+}
+
+#define STRIPS(CASE) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+#define STRIP_CASE(pixels)                                                                                                       \
+    case pixels:                                                                                                                 \
+        strip(p, rows, columns, in, out, channel, mask, whole, pixels);                                                          \
+        break;
+
+/* The pixels of one group of columns in one row, for one vector of channels. */
+MU_INLINE void run_group(const pass *p, const mu_axis_group *rows, const mu_axis_group *columns, const float *in, float *out,
+                         uint32_t channel, vec_mask mask, const bool whole)
+{
+    for (uint32_t left = columns->count; left > 0;) {
+        uint32_t count = mu_next_rows(left, STRIP);
+        switch (count) {
+            STRIPS(STRIP_CASE)
+        }
+        in += count * (size_t)columns->in_step * p->in_stride;
+        out += count * (size_t)columns->out_step * p->out_stride;
+        left -= count;
+    }
+}
+
+/* One row of what is written; in_row: the row that its first tap reads. */
+static void run_row(const pass *p, const mu_axis_group *rows, size_t in_row, size_t out_row)
+{
+    for (uint32_t channel = 0; channel < p->conv->in_channels; channel += VEC_LANES) {
+        const uint32_t left = p->conv->in_channels - channel;
+        const vec_mask mask = vec_first(left);
+        for (uint32_t g = 0; g < p->group_count; g++) {
+            const mu_axis_group *columns = &p->groups[g];
+            const float *in = p->in + (in_row * p->in_width + (size_t)columns->in_first) * p->in_stride;
+            float       *out = p->out + (out_row * p->out_width + columns->out_first) * p->out_stride;
+            if (left >= VEC_LANES)
+                run_group(p, rows, columns, in, out, channel, mask, true);
+            else
+                run_group(p, rows, columns, in, out, channel, mask, false);
         }
     }
 }
 
-static void run_pass(const pass *p, size_t in_height, size_t out_height, size_t out_width, size_t out_stride, const float *in,
-                     float *out)
+static void run_pass(pass *p)
 {
-    mu_axis_group rows, columns;
-    for (uint32_t row_phase = 0, row_at = 0; mu_axis_next(&p->rows, &row_phase, &row_at, &rows);)
-        for (uint32_t column_phase = 0, column_at = 0; mu_axis_next(&p->columns, &column_phase, &column_at, &columns);)
-            for (size_t image = 0; image < p->conv->batch; image++)
+    for (uint32_t column_phase = 0, column = 0; next_groups(p, &column_phase, &column);)
+        for (size_t image = 0; image < p->conv->batch; image++) {
+            mu_axis_group rows;
+            for (uint32_t row_phase = 0, row_at = 0; mu_axis_next(&p->rows, &row_phase, &row_at, &rows);)
                 for (uint32_t row = 0; row < rows.count; row++)
-                    for (uint32_t column = 0; column < columns.count; column++) {
-                        size_t from = (image * in_height + (size_t)(rows.in_first + (int64_t)row * rows.in_step)) * p->in_width +
-                                      (size_t)(columns.in_first + (int64_t)column * columns.in_step);
-                        size_t to = (image * out_height + rows.out_first + row * rows.out_step) * out_width + columns.out_first +
-                                    column * columns.out_step;
-                        run_pixel(p, &rows, &columns, in + from * p->in_stride, out + to * out_stride);
-                    }
+                    run_row(p, &rows, image * p->in_height + (size_t)(rows.in_first + (int64_t)row * rows.in_step),
+                            image * p->out_height + rows.out_first + row * rows.out_step);
+        }
 }
 
 void MU_KERNEL(depthwise_forward)(const mu_conv *c, const float *x, const float *w, const float *bias, bool relu, float *y)
 {
-    pass p = { .conv = c, .in_width = c->in_width, .in_stride = c->in_stride, .w = w, .bias = bias, .relu = relu,
+    pass p = { .conv = c, .w = w, .bias = bias, .relu = relu, .in = x, .out = y,
+               .in_height = c->in_height, .in_width = c->in_width, .in_stride = c->in_stride,
+               .out_height = c->out_height, .out_width = c->out_width, .out_stride = c->out_stride,
                .rows = { c->in_height, c->out_height, c->kernel_h, c->stride_h, c->pad_h, false },
                .columns = { c->in_width, c->out_width, c->kernel_w, c->stride_w, c->pad_w, false } };
-    run_pass(&p, c->in_height, c->out_height, c->out_width, c->out_stride, x, y);
+    run_pass(&p);
 }
 
 void MU_KERNEL(depthwise_grad_input)(const mu_conv *c, const float *dy, const float *w, float *dx, bool accumulate)
 {
-    pass p = { .conv = c, .in_width = c->out_width, .in_stride = c->out_stride, .w = w, .accumulate = accumulate,
+    pass p = { .conv = c, .w = w, .accumulate = accumulate, .in = dy, .out = dx,
+               .in_height = c->out_height, .in_width = c->out_width, .in_stride = c->out_stride,
+               .out_height = c->in_height, .out_width = c->in_width, .out_stride = c->in_stride,
                .rows = { c->in_height, c->out_height, c->kernel_h, c->stride_h, c->pad_h, true },
                .columns = { c->in_width, c->out_width, c->kernel_w, c->stride_w, c->pad_w, true } };
-    run_pass(&p, c->out_height, c->in_height, c->in_width, c->in_stride, dy, dx);
+    run_pass(&p);
 }
 
-/* One tap, one chunk: over all pixels that it meets. */
-static void weight_chunk(const mu_conv *c, uint32_t kr, uint32_t kc, const chunk *channels, const float *x, const float *dy, float *dw)
+/* `taps` taps of a group of columns: from[i] is what the first pixel sees under tap i, to[i] its weights' gradient. */
+MU_INLINE void add_taps(const pass *p, const mu_axis_group *columns, const float *const *from, const float *dy, float *const *to,
+                        vec_mask mask, const bool whole, const int taps)
 {
-    vec sum[4] = { vec_zero(), vec_zero(), vec_zero(), vec_zero() };
-    for (size_t image = 0; image < c->batch; image++) {
-        for (uint32_t row = 0; row < c->out_height; row++) {
-            mu_span rows = mu_window_taps(row, c->stride_h, c->pad_h, c->kernel_h, c->in_height);
-            if (kr < rows.first || kr >= rows.end)
-                continue;
-            size_t in_row = (image * c->in_height + row * c->stride_h + kr - c->pad_h) * c->in_width;
-            size_t out_row = (image * c->out_height + row) * c->out_width;
-            for (uint32_t column = 0; column < c->out_width; column++) {
-                int64_t in_column = (int64_t)column * c->stride_w + kc - c->pad_w;
-                if (in_column < 0 || in_column >= c->in_width)
-                    continue;
-                add_products(channels, x + (in_row + (size_t)in_column) * c->in_stride + channels->first,
-                             dy + (out_row + column) * c->out_stride + channels->first, sum);
+    const size_t in_step = columns->in_step * p->in_stride;
+    vec          sum[MOST_TAPS];
+    MU_UNROLL
+    for (int i = 0; i < taps; i++)
+        sum[i] = load(to[i], mask, whole);
+    for (size_t pixel = 0, place = 0; pixel < columns->count; pixel++, place += in_step, dy += p->out_stride) {
+        vec gradient = load(dy, mask, whole);
+        MU_UNROLL
+        for (int i = 0; i < taps; i++)
+            sum[i] = vec_fma(load(from[i] + place, mask, whole), gradient, sum[i]);
+    }
+    MU_UNROLL
+    for (int i = 0; i < taps; i++) {
+        if (whole)
+            vec_store(to[i], sum[i]);
+        else
+            vec_store_first(to[i], mask, sum[i]);
+    }
+}
+
+#define TAPS_CASE(taps)                                                                                                          \
+    case taps:                                                                                                                   \
+        add_taps(p, columns, from, dy, to, mask, whole, taps);                                                                   \
+        break;
+
+/* All taps that a group of columns sees in one row of dy. `in` is the place of its first pixel under the first of them. */
+MU_INLINE void weight_group(const pass *p, const mu_axis_group *rows, const mu_axis_group *columns, const float *in, const float *dy,
+                            uint32_t channel, vec_mask mask, const bool whole)
+{
+    const size_t channels = p->conv->in_channels;
+    const float *from[MOST_TAPS];
+    float       *to[MOST_TAPS];
+    int          count = 0;
+    for (uint32_t left = rows->taps * columns->taps, r = 0, c = 0; left > 0; left--) {
+        from[count] = in + (r * p->in_width + c) * p->in_stride;
+        to[count] = p->out + ((size_t)(rows->tap_first + r) * p->conv->kernel_w + columns->tap_first + c) * channels + channel;
+        if (++count == MOST_TAPS || left == 1) {
+            switch (count) {
+                STRIPS(TAPS_CASE)
+                TAPS_CASE(9)
             }
+            count = 0;
+        }
+        if (++c == columns->taps) {
+            c = 0;
+            r++;
         }
     }
-    for (uint32_t v = 0; v * VEC_LANES < channels->channels; v++)
-        vec_store_first(dw + channels->first + v * VEC_LANES, channels->mask[v], sum[v]);
 }
 
+static void weight_row(const pass *p, const mu_axis_group *rows, size_t in_row, size_t out_row, const float *dy)
+{
+    for (uint32_t channel = 0; channel < p->conv->in_channels; channel += VEC_LANES) {
+        const uint32_t left = p->conv->in_channels - channel;
+        const vec_mask mask = vec_first(left);
+        for (uint32_t g = 0; g < p->group_count; g++) {
+            const mu_axis_group *columns = &p->groups[g];
+            const float *in = p->in + (in_row * p->in_width + (size_t)columns->in_first) * p->in_stride + channel;
+            const float *gradient = dy + (out_row * p->out_width + columns->out_first) * p->out_stride + channel;
+            if (left >= VEC_LANES)
+                weight_group(p, rows, columns, in, gradient, channel, mask, true);
+            else
+                weight_group(p, rows, columns, in, gradient, channel, mask, false);
+        }
+    }
+}
+
+/* A weight meets its pixels in order although the groups of columns are taken in turn: those of one row ascend. */
 void MU_KERNEL(depthwise_grad_weight)(const mu_conv *c, const float *x, const float *dy, float *dw)
 {
-    for (uint32_t kr = 0; kr < c->kernel_h; kr++)
-        for (uint32_t kc = 0; kc < c->kernel_w; kc++)
-            for (uint32_t first = 0; first < c->in_channels; first += CHUNK) {
-                chunk channels = chunk_at(first, c->in_channels);
-                weight_chunk(c, kr, kc, &channels, x, dy, dw + ((size_t)kr * c->kernel_w + kc) * c->in_channels);
+    pass p = { .conv = c, .in = x, .out = dw, .in_height = c->in_height, .in_width = c->in_width, .in_stride = c->in_stride,
+               .out_height = c->out_height, .out_width = c->out_width, .out_stride = c->out_stride,
+               .rows = { c->in_height, c->out_height, c->kernel_h, c->stride_h, c->pad_h, false },
+               .columns = { c->in_width, c->out_width, c->kernel_w, c->stride_w, c->pad_w, false } };
+    uint32_t column_phase = 0, column = 0;
+    for (size_t i = 0; !c->resume && i < (size_t)c->kernel_h * c->kernel_w * c->in_channels; i++)
+        dw[i] = 0.0f;
+    next_groups(&p, &column_phase, &column);
+    const bool all_groups = p.group_count < MOST_GROUPS;
+    for (size_t image = 0; image < c->batch; image++) {
+        mu_axis_group rows;
+        for (uint32_t row_phase = 0, row_at = 0; mu_axis_next(&p.rows, &row_phase, &row_at, &rows);)
+            for (uint32_t row = 0; row < rows.count; row++) {
+                size_t in_row = image * c->in_height + (size_t)(rows.in_first + (int64_t)row * rows.in_step);
+                size_t out_row = image * c->out_height + rows.out_first + row;
+                if (all_groups) {
+                    weight_row(&p, &rows, in_row, out_row, dy);
+                    continue;
+                }
+                for (column_phase = column = 0; next_groups(&p, &column_phase, &column);)
+                    weight_row(&p, &rows, in_row, out_row, dy);
             }
+    }
 }

@@ -171,12 +171,16 @@ static void conv_corners(void **state)
           .pad_h = 0, .pad_w = 65 },
         { .batch = 3, .in_height = 9, .in_width = 9, .in_channels = 3, .out_channels = 32, .kernel_h = 3, .kernel_w = 3,
           .stride_h = 4, .stride_w = 5 },
+        { .batch = 2, .in_height = 5, .in_width = 37, .in_channels = 21, .out_channels = 21, .groups = 21, .kernel_h = 5, .kernel_w = 35,
+          .pad_h = 2, .pad_w = 34 }, /* depthwise, with more groups of columns than one pass takes */
+        { .batch = 2, .in_height = 11, .in_width = 23, .in_channels = 70, .out_channels = 70, .groups = 70, .kernel_h = 3, .kernel_w = 3,
+          .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1 },
         { .batch = 0, .in_height = 5, .in_width = 5, .in_channels = 3, .out_channels = 4, .kernel_h = 3, .kernel_w = 3 },
     };
     test_seed(3);
     for (size_t i = 0; i < MU_COUNT(shapes); i++) {
         mu_conv c = shapes[i];
-        c.groups = 1;
+        c.groups = c.groups ? c.groups : 1;
         c.stride_h = c.stride_h ? c.stride_h : 1;
         c.stride_w = c.stride_w ? c.stride_w : 1;
         c.in_stride = c.in_channels;

@@ -107,9 +107,8 @@ void MU_KERNEL(conv_grad_input)(const mu_conv *c, const float *dy, const float *
 }
 
 static float weight_gradient(const mu_conv *c, const float *x, const float *dy, uint32_t kr, uint32_t kc, uint32_t in_channel,
-                             uint32_t out_channel)
+                             uint32_t out_channel, float sum)
 {
-    float sum = 0.0f;
     for (uint32_t image = 0; image < c->batch; image++) {
         for (uint32_t row = 0; row < c->out_height; row++) {
             mu_span rows = taps_of_row(c, row);
@@ -134,7 +133,8 @@ void MU_KERNEL(conv_grad_weight)(const mu_conv *c, const float *x, const float *
     for (uint32_t kr = 0; kr < c->kernel_h; kr++)
         for (uint32_t kc = 0; kc < c->kernel_w; kc++)
             for (uint32_t i = 0; i < depth; i++)
-                for (uint32_t channel = 0; channel < c->out_channels; channel++)
-                    dw[weight_tap(c, kr, kc) + (size_t)i * c->out_channels + channel] =
-                        weight_gradient(c, x, dy, kr, kc, channel / width * depth + i, channel);
+                for (uint32_t channel = 0; channel < c->out_channels; channel++) {
+                    float *to = dw + weight_tap(c, kr, kc) + (size_t)i * c->out_channels + channel;
+                    *to = weight_gradient(c, x, dy, kr, kc, channel / width * depth + i, channel, c->resume ? *to : 0.0f);
+                }
 }

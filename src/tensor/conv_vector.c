@@ -4,6 +4,7 @@
 #include "tensor/conv_vector.h"
 #include "tensor/conv_axis.h"
 #include "tensor/tile.h"
+#include "tensor/transpose.h"
 
 #define SCRATCH_FLOATS ((size_t)MU_BLOCK_ROWS * MU_PANEL_COLUMNS) /* sums held between two parts of a walk */
 
@@ -69,12 +70,7 @@ static void pack_transposed(const mu_conv *c, const float *w, uint32_t depth, ui
         uint32_t lanes = panel_width(width - first), columns = smaller(width - first, lanes);
         for (uint32_t tap = 0; tap < taps; tap++, packed += (size_t)depth * lanes) {
             const float *from = w + ((size_t)tap * width + first) * c->out_channels;
-            for (uint32_t k = 0; k < depth; k++)
-                for (uint32_t j = columns; j < lanes; j++)
-                    packed[(size_t)k * lanes + j] = 0.0f;
-            for (uint32_t j = 0; j < columns; j++)
-                for (uint32_t k = 0; k < depth; k++)
-                    packed[(size_t)k * lanes + j] = from[(size_t)j * c->out_channels + k];
+            mu_transpose(columns, depth, from, c->out_channels, lanes, packed, lanes);
         }
         first += lanes;
     }
@@ -109,6 +105,7 @@ static void run_panels(const pass *p, const mu_axis_group *rows, const mu_axis_g
 /* The pixels of one group of rows and one of columns, in all images. */
 static void run_pixels(const pass *p, const mu_axis_group *rows, const mu_axis_group *columns)
 {
+    const size_t in_step = (size_t)columns->in_step * p->in_stride, out_step = (size_t)columns->out_step * p->out_stride;
     mu_block block;
     block.rows = 0;
     for (uint32_t image = 0; image < p->conv->batch; image++) {
@@ -117,10 +114,15 @@ static void run_pixels(const pass *p, const mu_axis_group *rows, const mu_axis_g
             size_t out_row = ((size_t)image * p->out_height + rows->out_first + row * rows->out_step) * p->out_width;
             const float *in = p->in + (in_row + (size_t)columns->in_first) * p->in_stride;
             float       *out = p->out + (out_row + columns->out_first) * p->out_stride;
-            for (uint32_t column = 0; column < columns->count; column++) {
-                block.a[block.rows] = in + column * (size_t)columns->in_step * p->in_stride;
-                block.c[block.rows] = out + column * (size_t)columns->out_step * p->out_stride;
-                if (++block.rows == MU_BLOCK_ROWS)
+            for (uint32_t left = columns->count; left > 0;) {
+                uint32_t count = smaller(left, MU_BLOCK_ROWS - block.rows);
+                for (uint32_t i = 0; i < count; i++, in += in_step, out += out_step) {
+                    block.a[block.rows + i] = in;
+                    block.c[block.rows + i] = out;
+                }
+                block.rows += count;
+                left -= count;
+                if (block.rows == MU_BLOCK_ROWS)
                     run_panels(p, rows, columns, &block);
             }
         }

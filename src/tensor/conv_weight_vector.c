@@ -5,7 +5,8 @@
 #include "tensor/tile.h"
 #include "tensor/window.h"
 
-#define BLOCK_FLOATS (48 * 1024) /* of x and dy */
+/* Of x and dy in a block: about half of the second cache. Every block reads and writes all of dw. */
+#define BLOCK_FLOATS ((VEC_LANES == 16 ? 128 : 48) * 1024)
 #define MAX_EDGES 64
 
 /* Images first_image .. end_image - 1 and their output rows `rows`. */
@@ -141,7 +142,7 @@ static void run_group(const gradient *g)
     size_t image = (size_t)c->in_height * c->in_width * g->depth + (size_t)c->out_height * c->out_width * g->width;
     size_t images = image < BLOCK_FLOATS ? BLOCK_FLOATS / image : 1;
     size_t rows = image < BLOCK_FLOATS ? c->out_height : (size_t)BLOCK_FLOATS * c->out_height / image + 1;
-    pixels block = { .first = true };
+    pixels block = { .first = !c->resume };
     do { /* an empty batch too has a gradient: zeros */
         block.end_image = images < c->batch - block.first_image ? block.first_image + (uint32_t)images : c->batch;
         for (size_t row = 0; row < c->out_height; row += rows) {

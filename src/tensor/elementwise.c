@@ -38,7 +38,7 @@ static void activate_row(mu_activation kind, size_t count, const float *x, float
     case MU_ACTIVATION_SIGMOID:
         MU_INDEPENDENT
         for (size_t i = 0; i < count; i++)
-            y[i] = 1.0f / (1.0f + mu_expf_inline(-x[i]));
+            y[i] = mu_sigmoidf_inline(x[i]);
         break;
     case MU_ACTIVATION_TANH:
         MU_INDEPENDENT

@@ -1,31 +1,7 @@
-/* Flat vectors: what merging is made of, and sums over rows. */
+/* Flat vectors: what merging is made of. */
 #include "tensor/variant.h"
 
 #include <math.h>
-
-#define CHUNK 16
-
-void MU_KERNEL(sum_rows)(mu_rows rows, const float *x, float *sums)
-{
-    for (uint32_t first = 0; first < rows.channels; first += CHUNK) {
-        const float *from = x + first;
-        float        sum[CHUNK] = { 0.0f };
-        if (rows.channels - first >= CHUNK) {
-            for (size_t row = 0; row < rows.rows; row++, from += rows.stride)
-                for (uint32_t c = 0; c < CHUNK; c++)
-                    sum[c] += from[c];
-            for (uint32_t c = 0; c < CHUNK; c++)
-                sums[first + c] = sum[c];
-        } else {
-            uint32_t channels = rows.channels - first;
-            for (size_t row = 0; row < rows.rows; row++, from += rows.stride)
-                for (uint32_t c = 0; c < channels; c++)
-                    sum[c] += from[c];
-            for (uint32_t c = 0; c < channels; c++)
-                sums[first + c] = sum[c];
-        }
-    }
-}
 
 void MU_KERNEL(axpy)(size_t count, float alpha, const float *restrict x, float *restrict y)
 {
@@ -45,9 +21,9 @@ double MU_KERNEL(squared_norm)(size_t count, const float *x)
     size_t i = 0;
     for (; i + MU_LANES <= count; i += MU_LANES)
         for (size_t lane = 0; lane < MU_LANES; lane++)
-            lanes[lane] = fma((double)x[i + lane], (double)x[i + lane], lanes[lane]);
+            lanes[lane] = mu_fma((double)x[i + lane], (double)x[i + lane], lanes[lane]);
     for (size_t lane = 0; i + lane < count; lane++)
-        lanes[lane] = fma((double)x[i + lane], (double)x[i + lane], lanes[lane]);
+        lanes[lane] = mu_fma((double)x[i + lane], (double)x[i + lane], lanes[lane]);
     for (size_t half = MU_LANES / 2; half > 0; half /= 2)
         for (size_t lane = 0; lane < half; lane++)
             lanes[lane] += lanes[lane + half];

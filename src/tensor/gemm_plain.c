@@ -17,14 +17,14 @@ void MU_KERNEL(gemm)(const mu_gemm *g, const float *a, const float *b, const flo
     size_t b_column = g->b_transposed ? g->b_stride : 1, b_step = g->b_transposed ? 1 : g->b_stride;
     for (uint32_t i = 0; i < g->rows; i++) {
         for (uint32_t j = 0; j < g->columns; j++) {
-            float sum = 0.0f;
+            float *out = c + i * g->c_stride + j;
+            float  sum = g->resume ? *out : 0.0f;
             for (uint32_t k = 0; k < g->depth; k++)
                 sum = fmaf(a[i * a_row + k * a_step], b[j * b_column + k * b_step], sum);
             if (bias)
                 sum += bias[j];
             if (relu)
                 sum = mu_relu(sum);
-            float *out = c + i * g->c_stride + j;
             *out = accumulate ? *out + sum : sum;
         }
     }

@@ -4,6 +4,7 @@
  * batch instead: c is computed as its transpose, from the rows of b as scalars and a, packed by columns, as vectors. So
  * a large b, the weights of a dense layer, is read once and where it lies, in both directions. */
 #include "tensor/tile.h"
+#include "tensor/transpose.h"
 
 #define SCRATCH_FLOATS ((size_t)MU_BLOCK_ROWS * MU_PANEL_COLUMNS) /* sums held between two parts of a walk */
 
@@ -30,7 +31,7 @@ static void multiply_straight(const mu_gemm *g, const float *a, const float *b, 
 {
     mu_tile tile = { .walk = { .outer = 1, .inner = 1, .run = g->depth, .a_run = g->a_transposed ? (ptrdiff_t)g->a_stride : 1,
                                .b_run = (ptrdiff_t)g->b_stride },
-                     .relu = relu, .accumulate = accumulate };
+                     .resume = g->resume, .relu = relu, .accumulate = accumulate };
     size_t   a_row = g->a_transposed ? 1 : g->a_stride;
     mu_block block;
     for (uint32_t first = 0; first < g->rows; first += MU_BLOCK_ROWS) {
@@ -49,27 +50,25 @@ static void multiply_straight(const mu_gemm *g, const float *a, const float *b, 
     }
 }
 
-/* packed[k][i] = a[i][k]; the rows to the panel's full width are 0. */
-static void pack_columns(uint32_t rows, uint32_t width, uint32_t depth, const float *a, size_t a_stride, float *packed)
+/* c[i][j] from sums[j][i], j < rows of the block, i < columns. */
+static void finish_transposed(const mu_block *block, uint32_t columns, size_t sums_stride, size_t c_stride, const float *bias, bool relu,
+                              float *c, bool accumulate)
 {
-    for (uint32_t i = 0; i < width; i++)
-        for (uint32_t k = 0; k < depth; k++)
-            packed[(size_t)k * width + i] = i < rows ? a[i * a_stride + k] : 0.0f;
-}
-
-/* c[i][j] from sums[j][i]. */
-static void finish_transposed(const mu_block *block, uint32_t columns, size_t c_stride, const float *bias, bool relu, float *c,
-                              bool accumulate)
-{
-    for (uint32_t i = 0; i < columns; i++) {
-        float *to = c + i * c_stride;
-        for (uint32_t j = 0; j < block->rows; j++) {
-            float sum = block->c[j][i];
-            if (bias)
-                sum += bias[j];
-            if (relu)
-                sum = mu_relu(sum);
-            to[j] = accumulate ? to[j] + sum : sum;
+    for (uint32_t j = 0; j < block->rows; j += VEC_LANES) {
+        const vec_mask mask = vec_first(block->rows - j);
+        const vec      biases = bias ? vec_load_first(bias + j, mask) : vec_zero();
+        for (uint32_t i = 0; i < columns; i += VEC_LANES) {
+            vec square[VEC_LANES];
+            mu_load_turned(block->c[j] + i, sums_stride, block->rows - j, columns - i, square);
+            for (uint32_t k = 0; k < VEC_LANES && i + k < columns; k++) {
+                float *to = c + (i + k) * c_stride + j;
+                vec    sum = bias ? vec_add(square[k], biases) : square[k];
+                if (relu)
+                    sum = vec_relu(sum);
+                if (accumulate)
+                    sum = vec_add(vec_load_first(to, mask), sum);
+                vec_store_first(to, mask, sum);
+            }
         }
     }
 }
@@ -87,7 +86,7 @@ static void multiply_transposed(const mu_gemm *g, const float *a, const float *b
             tile.b = a + i;
             tile.walk.b_run = (ptrdiff_t)g->a_stride;
         } else {
-            pack_columns(tile.columns, width, g->depth, a + i * g->a_stride, g->a_stride, packed);
+            mu_transpose(tile.columns, g->depth, a + i * g->a_stride, g->a_stride, width, packed, width);
             tile.b = packed;
             tile.walk.b_run = (ptrdiff_t)width;
         }
@@ -95,10 +94,10 @@ static void multiply_transposed(const mu_gemm *g, const float *a, const float *b
             block.rows = smaller(g->columns - first, MU_BLOCK_ROWS);
             for (uint32_t r = 0; r < block.rows; r++) {
                 block.a[r] = b + (first + r) * g->b_stride;
-                block.c[r] = block.held[r] = work + r * (size_t)MU_PANEL_COLUMNS;
+                block.c[r] = block.held[r] = work + r * (size_t)width;
             }
             MU_KERNEL(run_block)(&block, tile, MU_KERNEL(dot_tile));
-            finish_transposed(&block, tile.columns, g->c_stride, bias ? bias + first : NULL, relu, c + i * g->c_stride + first,
+            finish_transposed(&block, tile.columns, width, g->c_stride, bias ? bias + first : NULL, relu, c + i * g->c_stride + first,
                               accumulate);
         }
     }

@@ -44,7 +44,7 @@ static void sum_span(const span *s, mu_rows rows, const float *x, const float *m
             if (mean) {
                 for (uint32_t c = 0; c < channels; c++) {
                     double deviation = (double)from[c] - (double)center[c];
-                    chunk[c] = fma(deviation, deviation, chunk[c]);
+                    chunk[c] = mu_fma(deviation, deviation, chunk[c]);
                 }
             } else {
                 for (uint32_t c = 0; c < channels; c++)
@@ -128,7 +128,7 @@ static void sum_gradients(const span *s, const image_view *v, float *dscale, flo
         for (size_t row = 0; row < v->rows.rows; row++, from += v->rows.stride, dy += v->dy_stride)
             for (uint32_t c = 0; c < channels; c++) {
                 plain[c] += (double)dy[c];
-                product[c] = fma((double)dy[c], (double)(from[c] - center[c]), product[c]);
+                product[c] = mu_fma((double)dy[c], (double)(from[c] - center[c]), product[c]);
             }
         for (uint32_t c = 0; c < channels; c++) {
             uint32_t group = (first + c) / s->width;
@@ -136,8 +136,8 @@ static void sum_gradients(const span *s, const image_view *v, float *dscale, flo
             product[c] *= (double)v->inv_std[group];
             dshift[first + c] += (float)plain[c];
             dscale[first + c] += (float)product[c];
-            sum_dy[group - s->first_group] = fma(scale, plain[c], sum_dy[group - s->first_group]);
-            sum_product[group - s->first_group] = fma(scale, product[c], sum_product[group - s->first_group]);
+            sum_dy[group - s->first_group] = mu_fma(scale, plain[c], sum_dy[group - s->first_group]);
+            sum_product[group - s->first_group] = mu_fma(scale, product[c], sum_product[group - s->first_group]);
         }
     }
 }
@@ -170,12 +170,12 @@ static void input_gradient(const span *s, const image_view *v, const float *offs
 
 void MU_KERNEL(group_norm_backward)(uint32_t batch, mu_rows rows, uint32_t groups, const float *x, const float *scale,
                                     const float *saved_mean, const float *saved_inv_std, size_t dy_stride, const float *dy,
-                                    float *dscale, float *dshift, size_t dx_stride, float *dx, bool accumulate)
+                                    float *dscale, float *dshift, size_t dx_stride, float *dx, bool accumulate, bool resume)
 {
     double     count = (double)rows.rows * (double)(rows.channels / groups);
     image_view v = { .rows = rows, .x = x, .scale = scale, .mean = saved_mean, .inv_std = saved_inv_std, .dy_stride = dy_stride,
                      .dx_stride = dx_stride, .dy = dy, .dx = dx };
-    for (uint32_t c = 0; c < rows.channels; c++)
+    for (uint32_t c = 0; !resume && c < rows.channels; c++)
         dscale[c] = dshift[c] = 0.0f;
     for (uint32_t image = 0; image < batch; image++) {
         for (uint32_t group = 0; group < groups;) {

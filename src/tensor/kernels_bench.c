@@ -208,22 +208,24 @@ static void call_entry(const void *context)
     const element_run     *r = context;
     const mu_kernel_table *t = r->table;
     float *const          *ch = r->channel;
+    const mu_batch_norm    norm = { .scale = ch[0], .shift = ch[1], .epsilon = 1e-5f, .momentum = 0.1f, .activation = MU_ACTIVATION_RELU,
+                                    .running_mean = ch[2], .running_var = ch[3], .saved_mean = ch[4], .saved_inv_std = ch[5] };
     switch (r->entry) {
     case 0: t->activation_forward(MU_ACTIVATION_RELU, pixels, r->a, CHANNELS, r->b); break;
     case 1: t->activation_backward(MU_ACTIVATION_RELU, pixels, r->a, CHANNELS, r->b, CHANNELS, r->c, false); break;
     case 2: t->activation_forward(MU_ACTIVATION_SIGMOID, pixels, r->a, CHANNELS, r->b); break;
     case 3: t->activation_forward(MU_ACTIVATION_TANH, pixels, r->a, CHANNELS, r->b); break;
     case 4: t->add(pixels, r->a, CHANNELS, r->b, CHANNELS, r->c); break;
-    case 5: t->sum_rows(pixels, r->a, ch[0]); break;
-    case 6: t->max_pool_forward(&pool, r->a, r->b, r->bytes); break;
+    case 5: t->sum_rows(pixels, r->a, ch[0], false); break;
+    case 6: t->max_pool_forward(&pool, r->a, true, r->b, r->bytes); break;
     case 7: t->max_pool_backward(&pool, r->b, r->bytes, r->c, false); break;
     case 8: t->average_pool_forward(&pool, r->a, r->b); break;
     case 9: t->average_pool_backward(&pool, r->b, r->c, false); break;
     case 10:
-        t->batch_norm_forward(pixels, r->a, ch[0], ch[1], 1e-5f, 0.1f, ch[2], ch[3], ch[4], ch[5], CHANNELS, r->b);
+        t->batch_norm_forward(&norm, pixels, r->a, CHANNELS, r->b, ch[6]);
         break;
     case 11:
-        t->batch_norm_backward(pixels, r->a, ch[0], ch[4], ch[5], CHANNELS, r->b, ch[2], ch[3], CHANNELS, r->c, false, ch[6]);
+        t->batch_norm_backward(&norm, pixels, r->a, CHANNELS, r->b, ch[7], ch[7], CHANNELS, r->c, false, ch[6]);
         break;
     case 12:
         t->group_norm_forward(IMAGES, (mu_rows){ PIXELS / IMAGES, CHANNELS, CHANNELS }, 8, r->a, ch[0], ch[1], 1e-5f, ch[4], ch[5],
@@ -231,7 +233,7 @@ static void call_entry(const void *context)
         break;
     case 13:
         t->group_norm_backward(IMAGES, (mu_rows){ PIXELS / IMAGES, CHANNELS, CHANNELS }, 8, r->a, ch[0], ch[4], ch[5], CHANNELS,
-                               r->b, ch[2], ch[3], CHANNELS, r->c, false);
+                               r->b, ch[2], ch[3], CHANNELS, r->c, false, false);
         break;
     case 14:
         t->softmax_cross_entropy(ELEMENTS / CLASSES, CLASSES, CLASSES, r->a, r->labels, 0.1f, r->c, r->d, r->bytes);

@@ -136,30 +136,33 @@ static void norms_in_place(void **state)
     for (size_t t = 0; t <= table_count; t++) {
         const mu_kernel_table *table = t ? tables[t - 1] : mu_kernels_plain();
         float *x = test_filled(COUNT, TEST_ORDINARY), *dy = test_filled(COUNT, TEST_ORDINARY), *scale = test_filled(WIDTH, TEST_ORDINARY);
-        float *apart = test_floats(COUNT), *same = test_copy(x, COUNT), *c = test_filled(6 * WIDTH, TEST_ORDINARY), work[2 * WIDTH];
+        float *apart = test_floats(COUNT), *same = test_copy(x, COUNT), *c = test_filled(6 * WIDTH, TEST_ORDINARY);
         float *mean = c, *inv_std = c + WIDTH, *first = c + 2 * WIDTH, *second = c + 3 * WIDTH;
-        table->batch_norm_forward(rows, x, scale, scale, 1e-5f, 0.1f, first, second, mean, inv_std, WIDTH, apart);
-        table->batch_norm_forward(rows, same, scale, scale, 1e-5f, 0.1f, first, second, mean, inv_std, WIDTH, same);
+        mu_batch_norm norm = { .scale = scale, .shift = scale, .epsilon = 1e-5f, .momentum = 0.1f, .activation = MU_ACTIVATION_RELU,
+                               .running_mean = first, .running_var = second, .saved_mean = mean, .saved_inv_std = inv_std };
+        float *work = test_work(table->batch_norm_work_floats(WIDTH));
+        table->batch_norm_forward(&norm, rows, x, WIDTH, apart, work);
+        table->batch_norm_forward(&norm, rows, same, WIDTH, same, work);
         test_equal("batch norm in place", apart, same, COUNT);
         memcpy(same, dy, COUNT * sizeof(float));
-        table->batch_norm_backward(rows, x, scale, mean, inv_std, WIDTH, dy, first, second, WIDTH, apart, false, work);
-        table->batch_norm_backward(rows, x, scale, mean, inv_std, WIDTH, same, first, second, WIDTH, same, false, work);
+        table->batch_norm_backward(&norm, rows, x, WIDTH, dy, first, second, WIDTH, apart, false, work);
+        table->batch_norm_backward(&norm, rows, x, WIDTH, same, first, second, WIDTH, same, false, work);
         test_equal("batch norm backward in place", apart, same, COUNT);
         memcpy(same, x, COUNT * sizeof(float));
         table->group_norm_forward(1, rows, 7, x, scale, scale, 1e-5f, mean, inv_std, WIDTH, apart);
         table->group_norm_forward(1, rows, 7, same, scale, scale, 1e-5f, mean, inv_std, WIDTH, same);
         test_equal("group norm in place", apart, same, COUNT);
         memcpy(same, dy, COUNT * sizeof(float));
-        table->group_norm_backward(1, rows, 7, x, scale, mean, inv_std, WIDTH, dy, first, second, WIDTH, apart, false);
-        table->group_norm_backward(1, rows, 7, x, scale, mean, inv_std, WIDTH, same, first, second, WIDTH, same, false);
+        table->group_norm_backward(1, rows, 7, x, scale, mean, inv_std, WIDTH, dy, first, second, WIDTH, apart, false, false);
+        table->group_norm_backward(1, rows, 7, x, scale, mean, inv_std, WIDTH, same, first, second, WIDTH, same, false, false);
         test_equal("group norm backward in place", apart, same, COUNT);
-        float *all[] = { x, dy, scale, apart, same, c };
+        float *all[] = { x, dy, scale, apart, same, c, work };
         for (size_t i = 0; i < MU_COUNT(all); i++)
             free(all[i]);
     }
 }
 
-static void check_pool(const mu_pool2d *p, test_values values, bool accumulate)
+static void check_pool(const mu_pool2d *p, test_values values, bool relu, bool accumulate)
 {
     size_t   in_pixels = (size_t)p->batch * p->in_height * p->in_width;
     size_t   out_pixels = (size_t)p->batch * p->out_height * p->out_width, winners = out_pixels * p->channels;
@@ -170,14 +173,14 @@ static void check_pool(const mu_pool2d *p, test_values values, bool accumulate)
     for (size_t k = 0; k < 4; k++)
         o[k] = k < 2 ? output_of(out_pixels, p->channels, p->out_stride) : output_of(in_pixels, p->channels, p->in_stride);
     const mu_kernel_table *plain = mu_kernels_plain();
-    plain->max_pool_forward(p, x, o[0].expected, expected);
+    plain->max_pool_forward(p, x, relu, o[0].expected, expected);
     plain->average_pool_forward(p, x, o[1].expected);
     plain->max_pool_backward(p, dy, expected, o[2].expected, accumulate);
     plain->average_pool_backward(p, dy, o[3].expected, accumulate);
     for (size_t t = 0; t < table_count; t++) {
         for (size_t k = 0; k < 4; k++)
             output_again(&o[k]);
-        tables[t]->max_pool_forward(p, x, o[0].actual, actual);
+        tables[t]->max_pool_forward(p, x, relu, o[0].actual, actual);
         assert_memory_equal(expected, actual, winners);
         tables[t]->average_pool_forward(p, x, o[1].actual);
         tables[t]->max_pool_backward(p, dy, actual, o[2].actual, accumulate);
@@ -204,22 +207,27 @@ static void pooling(void **state)
                         .channels = any_channels(), .stride_h = TEST_PICK(1, 2, 3), .stride_w = TEST_PICK(1, 2, 3) };
         p.kernel_h = 1 + test_below(p.in_height < 5 ? p.in_height : 5);
         p.kernel_w = i % 10 == 0 && p.in_width * p.kernel_h <= 256 ? p.in_width : 1 + test_below(p.in_width < 5 ? p.in_width : 5);
-        p.pad_h = test_below(p.kernel_h);
-        p.pad_w = test_below(p.kernel_w);
+        if (i % 3 == 0) { /* side by side */
+            p.stride_h = p.kernel_h;
+            p.stride_w = p.kernel_w;
+        } else {
+            p.pad_h = test_below(p.kernel_h);
+            p.pad_w = test_below(p.kernel_w);
+        }
         p.out_height = (p.in_height + 2 * p.pad_h - p.kernel_h) / p.stride_h + 1;
         p.out_width = (p.in_width + 2 * p.pad_w - p.kernel_w) / p.stride_w + 1;
         p.in_stride = p.channels + any_gap();
         p.out_stride = p.channels + any_gap();
-        check_pool(&p, (test_values)(i % TEST_VALUES_COUNT), test_coin());
+        check_pool(&p, (test_values)(i % TEST_VALUES_COUNT), p.kernel_h * p.kernel_w < 256 && test_coin(), test_coin());
     }
 }
 
 enum { PER_CHANNEL = 6 };
 
-static void check_batch_norm(mu_rows rows, size_t other, bool accumulate)
+static void check_batch_norm(mu_rows rows, size_t other, mu_activation activation, test_values values, bool accumulate)
 {
-    float *x = test_rows(rows.rows, rows.channels, rows.stride, TEST_ORDINARY);
-    float *dy = test_rows(rows.rows, rows.channels, other, TEST_ORDINARY);
+    float *x = test_rows(rows.rows, rows.channels, rows.stride, values);
+    float *dy = test_rows(rows.rows, rows.channels, other, values);
     float *scale = test_filled(rows.channels, TEST_ORDINARY), *shift = test_filled(rows.channels, TEST_ORDINARY);
     output y = output_of(rows.rows, rows.channels, other), z = output_of(rows.rows, rows.channels, other);
     output dx = output_of(rows.rows, rows.channels, rows.stride);
@@ -228,22 +236,24 @@ static void check_batch_norm(mu_rows rows, size_t other, bool accumulate)
         c[k] = output_of(1, rows.channels, rows.channels);
     for (uint32_t i = 0; i < rows.channels; i++)
         c[1].before[i] = c[1].expected[i] = fabsf(c[1].before[i]);
-    float *work = test_work(2 * (size_t)rows.channels);
     for (size_t t = 0; t <= table_count; t++) {
         const mu_kernel_table *table = t ? tables[t - 1] : mu_kernels_plain();
+        float *work = test_work(table->batch_norm_work_floats(rows.channels));
         output *all[] = { &y, &z, &dx, &c[0], &c[1], &c[2], &c[3], &c[4], &c[5] };
         float  *to[9];
         for (size_t k = 0; k < 9; k++) {
             output_again(all[k]);
             to[k] = t ? all[k]->actual : all[k]->expected;
         }
-        table->batch_norm_forward(rows, x, scale, shift, 1e-5f, 0.1f, to[3], to[4], to[5], to[6], other, to[0]);
-        table->batch_norm_infer(rows, x, scale, shift, 1e-5f, to[3], to[4], other, to[1]);
-        table->batch_norm_backward(rows, x, scale, to[5], to[6], other, dy, to[7], to[8], rows.stride, to[2], accumulate, work);
+        mu_batch_norm norm = { .scale = scale, .shift = shift, .epsilon = 1e-5f, .momentum = 0.1f, .activation = activation,
+                               .running_mean = to[3], .running_var = to[4], .saved_mean = to[5], .saved_inv_std = to[6] };
+        table->batch_norm_forward(&norm, rows, x, other, to[0], work);
+        table->batch_norm_infer(&norm, rows, x, other, to[1]);
+        table->batch_norm_backward(&norm, rows, x, other, dy, to[7], to[8], rows.stride, to[2], accumulate, work);
+        free(work);
         for (size_t k = 0; t && k < 9; k++)
             output_check(table, "batch norm", all[k]);
     }
-    free(work);
     for (size_t k = 0; k < PER_CHANNEL; k++)
         output_free(&c[k]);
     output_free(&dx);
@@ -273,7 +283,7 @@ static void check_group_norm(uint32_t batch, uint32_t groups, mu_rows rows, size
         }
         table->group_norm_forward(batch, rows, groups, x, scale, shift, 1e-5f, to[2], to[3], other, to[0]);
         table->group_norm_backward(batch, rows, groups, x, scale, to[2], to[3], other, dy, to[4], to[5], rows.stride, to[1],
-                                   accumulate);
+                                   accumulate, false);
         for (size_t k = 0; t && k < 6; k++)
             output_check(table, "group norm", &o[k]);
     }
@@ -292,7 +302,11 @@ static void norms(void **state)
     for (int i = 0; i < 150; i++) {
         mu_rows rows = { .rows = 1 + test_below(40), .channels = any_channels() };
         rows.stride = rows.channels + any_gap();
-        check_batch_norm(rows, rows.channels + any_gap(), test_coin());
+        static const mu_activation activations[] = { MU_ACTIVATION_NONE, MU_ACTIVATION_RELU, MU_ACTIVATION_RELU6 };
+        if (i % 10 == 9)
+            rows.rows += 500; /* more than one block of them */
+        check_batch_norm(rows, rows.channels + any_gap(), activations[i % 3], (test_values)(i / 3 % TEST_VALUES_COUNT), test_coin());
+        rows.rows = 1 + test_below(40);
         uint32_t groups = TEST_PICK(1, 2, 3, 8, 32, 70);
         rows.channels = groups * TEST_PICK(1, 2, 3, 7, 16, 65);
         rows.stride = rows.channels + any_gap();
@@ -396,10 +410,10 @@ static void sums_of_rows(void **state)
         rows.stride = rows.channels + any_gap();
         float *x = test_rows(rows.rows, rows.channels, rows.stride, (test_values)(i % TEST_VALUES_COUNT));
         output sums = output_of(1, rows.channels, rows.channels);
-        mu_kernels_plain()->sum_rows(rows, x, sums.expected);
+        mu_kernels_plain()->sum_rows(rows, x, sums.expected, false);
         for (size_t t = 0; t < table_count; t++) {
             output_again(&sums);
-            tables[t]->sum_rows(rows, x, sums.actual);
+            tables[t]->sum_rows(rows, x, sums.actual, false);
             output_check(tables[t], "sum of rows", &sums);
         }
         output_free(&sums);

@@ -64,7 +64,7 @@ static void pooling_by_hand(void **state)
     const float mean[12] = { -1, -1.5f, -2, -2, -2.5f, -2.25f, -3, -4, -4, -3, -4, -6 };
     float       y[12], dx[6] = { 1, 1, 1, 1, 1, 1 };
     uint8_t     winner[12];
-    plain->max_pool_forward(&p, x, y, winner);
+    plain->max_pool_forward(&p, x, false, y, winner);
     assert_memory_equal(y, most, sizeof y);
     assert_memory_equal(winner, tap, sizeof winner);
     plain->average_pool_forward(&p, x, y);
@@ -78,6 +78,22 @@ static void pooling_by_hand(void **state)
     assert_true(dx[0] == first && dx[3] == fourth);
 }
 
+/* ReLU behind the pooling: what is not above 0 has no winner and gets no gradient. */
+static void max_pool_with_relu(void **state)
+{
+    (void)state;
+    mu_pool2d p = { .batch = 1, .in_height = 1, .in_width = 6, .channels = 1, .out_height = 1, .out_width = 3, .kernel_h = 1,
+                    .kernel_w = 2, .stride_h = 1, .stride_w = 2, .in_stride = 1, .out_stride = 1 };
+    const float x[6] = { -1, 3, -2, -4, 0, -6 }, most[3] = { 3, 0, 0 }, dy[3] = { 1, 2, 4 }, gradient[6] = { 0, 1, 0, 0, 0, 0 };
+    float       y[3], dx[6];
+    uint8_t     winner[3];
+    plain->max_pool_forward(&p, x, true, y, winner);
+    assert_memory_equal(y, most, sizeof y);
+    assert_true(winner[0] == 1 && winner[1] == MU_POOL_NOBODY && winner[2] == MU_POOL_NOBODY);
+    plain->max_pool_backward(&p, dy, winner, dx, false);
+    assert_memory_equal(dx, gradient, sizeof dx);
+}
+
 static void max_pool_takes_nan(void **state)
 {
     (void)state;
@@ -86,7 +102,7 @@ static void max_pool_takes_nan(void **state)
     const float x[4] = { 1, NAN, 5, 2 };
     float       y[1];
     uint8_t     winner[1];
-    plain->max_pool_forward(&p, x, y, winner);
+    plain->max_pool_forward(&p, x, false, y, winner);
     assert_true(isnan(y[0]) && winner[0] == 1);
 }
 
@@ -243,8 +259,10 @@ static void rows_of_a_matrix(void **state)
     const float x[6] = { 1, 2, NAN, 4, 8, NAN }, b[4] = { 10, 20, 30, 40 };
     float       y[5] = { 0, 0, TEST_UNTOUCHED, 0, 0 }, sums[2];
     mu_rows     rows = { 2, 2, 3 };
-    plain->sum_rows(rows, x, sums);
+    plain->sum_rows(rows, x, sums, false);
     assert_memory_equal(sums, ((const float[]){ 5, 10 }), sizeof sums);
+    plain->sum_rows(rows, x, sums, true);
+    assert_memory_equal(sums, ((const float[]){ 10, 20 }), sizeof sums);
     plain->add(rows, x, 2, b, 3, y);
     assert_memory_equal(y, ((const float[]){ 11, 22, TEST_UNTOUCHED, 34, 48 }), sizeof y);
     plain->copy(rows, x, 3, y, true);
@@ -258,7 +276,7 @@ int main(void)
     plain = mu_kernels_plain();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(activations),   cmocka_unit_test(activations_keep_nan),  cmocka_unit_test(pooling_by_hand),
-        cmocka_unit_test(max_pool_takes_nan), cmocka_unit_test(cross_entropy),    cmocka_unit_test(cross_entropy_corners),
+        cmocka_unit_test(max_pool_takes_nan), cmocka_unit_test(max_pool_with_relu), cmocka_unit_test(cross_entropy),    cmocka_unit_test(cross_entropy_corners),
         cmocka_unit_test(sgd_steps),     cmocka_unit_test(adam_steps),            cmocka_unit_test(flat_vectors),
         cmocka_unit_test(rows_of_a_matrix),
     };

@@ -88,17 +88,16 @@ typedef struct result {
 static void run_plain(const norm *n, const float *x, const float *scale, const float *shift, const float *dy, result *r)
 {
     const mu_kernel_table *plain = mu_kernels_plain();
-    static float work[2 * MOST];
     mu_rows rows = { n->groups ? n->rows : (size_t)n->batch * n->rows, n->channels, n->channels };
     if (n->groups) {
         plain->group_norm_forward(n->batch, rows, n->groups, x, scale, shift, (float)EPSILON, r->mean, r->inv_std, n->channels, r->y);
         plain->group_norm_backward(n->batch, rows, n->groups, x, scale, r->mean, r->inv_std, n->channels, dy, r->dscale, r->dshift,
-                                   n->channels, r->dx, false);
+                                   n->channels, r->dx, false, false);
     } else {
-        plain->batch_norm_forward(rows, x, scale, shift, (float)EPSILON, 0.1f, r->running_mean, r->running_var, r->mean, r->inv_std,
-                                  n->channels, r->y);
-        plain->batch_norm_backward(rows, x, scale, r->mean, r->inv_std, n->channels, dy, r->dscale, r->dshift, n->channels, r->dx,
-                                   false, work);
+        mu_batch_norm bn = { .scale = scale, .shift = shift, .epsilon = (float)EPSILON, .momentum = 0.1f, .running_mean = r->running_mean,
+                             .running_var = r->running_var, .saved_mean = r->mean, .saved_inv_std = r->inv_std };
+        plain->batch_norm_forward(&bn, rows, x, n->channels, r->y, NULL);
+        plain->batch_norm_backward(&bn, rows, x, n->channels, dy, r->dscale, r->dshift, n->channels, r->dx, false, NULL);
     }
 }
 
@@ -186,13 +185,15 @@ static void inference_and_one_row(void **state)
 {
     (void)state;
     const mu_kernel_table *plain = mu_kernels_plain();
-    const float x[2] = { 5, 9 }, scale[1] = { 2 }, shift[1] = { 1 }, mean[1] = { 3 }, variance[1] = { 4 };
-    float       y[2];
-    plain->batch_norm_infer((mu_rows){ 2, 1, 1 }, x, scale, shift, 0.0f, mean, variance, 1, y);
+    const float x[2] = { 5, 9 }, scale[1] = { 2 }, shift[1] = { 1 };
+    float       y[2], mean[1] = { 3 }, variance[1] = { 4 };
+    mu_batch_norm infer = { .scale = scale, .shift = shift, .running_mean = mean, .running_var = variance };
+    plain->batch_norm_infer(&infer, (mu_rows){ 2, 1, 1 }, x, 1, y);
     assert_memory_equal(y, ((const float[]){ 3, 7 }), sizeof y);
     float running_mean[1] = { 1 }, running_var[1] = { 1 }, saved_mean[1], saved_inv_std[1];
-    plain->batch_norm_forward((mu_rows){ 1, 1, 1 }, x, scale, shift, 0.25f, 0.5f, running_mean, running_var, saved_mean, saved_inv_std,
-                              1, y);
+    mu_batch_norm train = { .scale = scale, .shift = shift, .epsilon = 0.25f, .momentum = 0.5f, .running_mean = running_mean,
+                            .running_var = running_var, .saved_mean = saved_mean, .saved_inv_std = saved_inv_std };
+    plain->batch_norm_forward(&train, (mu_rows){ 1, 1, 1 }, x, 1, y, NULL);
     assert_float_equal(y[0], 1.0f, 0.0f);
     assert_float_equal(saved_inv_std[0], 2.0f, 0.0f);
     assert_float_equal(running_mean[0], 3.0f, 0.0f);

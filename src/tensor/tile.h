@@ -60,7 +60,7 @@ typedef struct mu_block {
     float       *held[MU_BLOCK_ROWS], *c[MU_BLOCK_ROWS];
 } mu_block;
 
-/* Run all tiles of a block over the whole walk; `tile` is what they have in common (its walk, b, columns, bias, ...). The walk is
+/* Run all tiles of a block over the whole walk; `tile` is what they have in common (its walk, b, columns, bias, resume, ...). The walk is
  * cut into parts short enough for that part of b to stay in the cache while all tiles read it. */
 void MU_KERNEL(run_block)(const mu_block *block, mu_tile tile, mu_tile_function *(*kind)(uint32_t rows, uint32_t vectors));
 

@@ -26,7 +26,6 @@ void MU_KERNEL(run_block)(const mu_block *block, mu_tile tile, mu_tile_function 
     const float  *b = tile.b;
     uint32_t      vectors = mu_panel_vectors(tile.columns);
     size_t        places = PART_FLOATS / (vectors * VEC_LANES);
-    tile.resume = false;
     tile.finish = true;
     if (whole.outer == 0 || whole.inner == 0 || whole.run == 0 || (size_t)whole.outer * whole.inner * whole.run <= places) {
         run_part(block, &tile, vectors, kind);

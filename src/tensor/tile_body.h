@@ -20,14 +20,17 @@ MU_INLINE vec mu_load_column(const float *from, int v, int vectors, vec_mask las
     return v == vectors - 1 ? vec_load_first(from + v * VEC_LANES, last) : vec_load(from + v * VEC_LANES);
 }
 
-MU_INLINE void mu_store_row(float *to, const vec *row, int vectors, vec_mask last, bool cut)
+MU_INLINE void mu_store_rows(float *const *to, int rows, int vectors, vec_mask last, bool cut, mu_sums sum)
 {
     MU_UNROLL
-    for (int v = 0; v < vectors; v++) {
-        if (v == vectors - 1 && cut)
-            vec_store_first(to + v * VEC_LANES, last, row[v]);
-        else
-            vec_store(to + v * VEC_LANES, row[v]);
+    for (int r = 0; r < rows; r++) {
+        MU_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            if (v == vectors - 1 && cut)
+                vec_store_first(to[r] + v * VEC_LANES, last, sum[r][v]);
+            else
+                vec_store(to[r] + v * VEC_LANES, sum[r][v]);
+        }
     }
 }
 
@@ -37,7 +40,15 @@ MU_INLINE void mu_tile_start(const mu_tile *t, int rows, int vectors, vec_mask l
     for (int r = 0; r < rows; r++) {
         MU_UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = t->resume ? mu_load_column(t->held[r], v, vectors, last) : vec_zero();
+            sum[r][v] = vec_zero();
+    }
+    if (!t->resume)
+        return;
+    MU_UNROLL
+    for (int r = 0; r < rows; r++) {
+        MU_UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = mu_load_column(t->held[r], v, vectors, last);
     }
 }
 
@@ -70,9 +81,10 @@ MU_INLINE void mu_tile_end(const mu_tile *t, int rows, int vectors, vec_mask las
                 sum[r][v] = vec_add(mu_load_column(to[r], v, vectors, last), sum[r][v]);
         }
     }
-    MU_UNROLL
-    for (int r = 0; r < rows; r++)
-        mu_store_row(to[r], sum[r], vectors, last, cut);
+    if (cut)
+        mu_store_rows(to, rows, vectors, last, true, sum);
+    else
+        mu_store_rows(to, rows, vectors, last, false, sum);
 }
 
 /* All tiles there are, for the tables: TILE(rows, vectors), in order. */

@@ -5,24 +5,24 @@ MU_INLINE void dot_tile(const mu_tile *t, const int rows, const int vectors)
 {
     const mu_walk w = t->walk;
     const vec_mask last = vec_first(t->columns - (uint32_t)(vectors - 1) * VEC_LANES);
-    mu_sums sum;
+    mu_sums   sum;
+    ptrdiff_t row[MU_TILE_ROWS]; /* from the first row: then only one pointer moves */
+    MU_UNROLL
+    for (int r = 0; r < rows; r++)
+        row[r] = t->a[r] - t->a[0];
     mu_tile_start(t, rows, vectors, last, sum);
     for (uint32_t outer = 0; outer < w.outer; outer++) {
         for (uint32_t inner = 0; inner < w.inner; inner++) {
             const float *b = t->b + outer * w.b_outer + inner * w.b_inner;
-            ptrdiff_t    place = w.a_start + outer * w.a_outer + inner * w.a_inner;
-            const float *a[MU_TILE_ROWS];
-            MU_UNROLL
-            for (int r = 0; r < rows; r++)
-                a[r] = t->a[r] + place;
-            for (size_t k = 0; k < w.run; k++, b += w.b_run) {
+            const float *a = t->a[0] + (w.a_start + outer * w.a_outer + inner * w.a_inner), *end = a + w.run;
+            for (; a != end; a++, b += w.b_run) {
                 vec column[MU_TILE_VECTORS];
                 MU_UNROLL
                 for (int v = 0; v < vectors; v++)
                     column[v] = mu_load_column(b, v, vectors, last);
                 MU_UNROLL
                 for (int r = 0; r < rows; r++) {
-                    vec scalar = vec_all(a[r][k]);
+                    vec scalar = vec_all(a[row[r]]);
                     MU_UNROLL
                     for (int v = 0; v < vectors; v++)
                         sum[r][v] = vec_fma(scalar, column[v], sum[r][v]);

@@ -5,6 +5,7 @@
 #ifndef MUSTER_TENSOR_VARIANT_H
 #define MUSTER_TENSOR_VARIANT_H
 
+#include "base/fused.h"
 #include "tensor/kernels.h"
 
 #ifndef MU_VARIANT
@@ -20,10 +21,14 @@
 #define MU_KERNEL_LIST(ENTRY)                                                                                                    \
     ENTRY(conv_work_floats) ENTRY(conv_forward) ENTRY(conv_grad_input) ENTRY(conv_grad_weight) ENTRY(gemm_work_floats)           \
     ENTRY(gemm) ENTRY(sum_rows) ENTRY(max_pool_forward) ENTRY(max_pool_backward) ENTRY(average_pool_forward)                     \
-    ENTRY(average_pool_backward) ENTRY(batch_norm_forward) ENTRY(batch_norm_infer) ENTRY(batch_norm_backward)                    \
+    ENTRY(average_pool_backward) ENTRY(batch_norm_work_floats) ENTRY(batch_norm_forward) ENTRY(batch_norm_infer) ENTRY(batch_norm_again)                 \
+    ENTRY(batch_norm_backward)                                                                                                   \
     ENTRY(group_norm_forward) ENTRY(group_norm_backward) ENTRY(activation_forward) ENTRY(activation_backward) ENTRY(add)         \
-    ENTRY(copy) ENTRY(multiply) ENTRY(softmax_cross_entropy) ENTRY(sgd) ENTRY(adam) ENTRY(axpy) ENTRY(mean_step)                 \
-    ENTRY(squared_norm) ENTRY(all_finite)
+    ENTRY(layer_norm_forward) ENTRY(layer_norm_backward) ENTRY(embedding_forward) ENTRY(embedding_backward)                      \
+    ENTRY(recurrent_work_floats) ENTRY(lstm_forward) ENTRY(gru_forward) ENTRY(lstm_backward) ENTRY(gru_backward)                 \
+    ENTRY(recurrent_grad_weight)                                                                                                 \
+    ENTRY(copy) ENTRY(multiply) ENTRY(dropout_mask) ENTRY(softmax_cross_entropy) ENTRY(sgd) ENTRY(adam) ENTRY(axpy)              \
+    ENTRY(mean_step) ENTRY(squared_norm) ENTRY(all_finite) ENTRY(gather) ENTRY(scatter) ENTRY(scatter_add)
 
 #define MU_DECLARE_KERNEL(name) extern __typeof__(*((const mu_kernel_table *)0)->name) MU_KERNEL(name);
 MU_KERNEL_LIST(MU_DECLARE_KERNEL)

@@ -5,6 +5,11 @@
  *   vec_load_first, _store_first   touch only the lanes of the mask; the others load as 0
  *   vec_fma(a, b, c)            a * b + c, fused
  *   vec_relu(x)                 mu_relu of each lane
+ *   vec_transpose(rows)         VEC_LANES vectors, a square: rows[i][j] and rows[j][i] change places
+ *   vec_greater(a, b), vec_at_most(a, b), vec_is_nan(x)   comparisons, false where one is NaN (the last: true there)
+ *   vec_either(p, q), vec_choose(p, yes, no)
+ *   vec_wide, vec_widen(x)      the lanes as doubles; vec_wide_load, _store, _add, _fma
+ *   vec_ids                     a small whole number in each lane, kept in memory as bytes
  */
 #ifndef MUSTER_TENSOR_VEC_H
 #define MUSTER_TENSOR_VEC_H

@@ -46,21 +46,50 @@ uint64_t mu_plan_macs(const mu_model *model, const mu_plan *plan, uint32_t num_e
     return mu_plan_samples(plan, num_examples) * (one.macs_forward + one.macs_backward);
 }
 
-mu_status mu_plan_peak_memory(const mu_model *model, const mu_plan *plan, uint32_t num_examples, bool plain_kernels, size_t *size_bytes,
-                              mu_error *err)
+/* What a trainer holds beside the step. */
+static void take_beside(const mu_model *model, uint32_t num_examples, mu_arena *arena)
 {
-    mu_arena arena = mu_arena_measuring();
+    mu_arena_take(arena, num_examples, sizeof(uint32_t));             /* the order of the examples */
+    mu_arena_take(arena, mu_model_state_count(model), sizeof(float)); /* the weights it began with; the delta goes over them */
+}
+
+mu_step_config mu_plan_step_config_within(const mu_model *model, const mu_plan *plan, uint32_t num_examples)
+{
     mu_step_config config = mu_plan_step_config(plan);
+    if (plan->memory_limit_bytes == 0)
+        return config;
+    mu_arena beside = mu_arena_measuring();
+    take_beside(model, num_examples, &beside);
+    const uint64_t limit = plan->memory_limit_bytes;
+    const uint64_t left = limit > beside.used_bytes && !beside.overflowed ? limit - beside.used_bytes : 1;
+    config.memory_limit_bytes = left < SIZE_MAX ? (size_t)left : SIZE_MAX;
+    return config;
+}
+
+/* extra_macs and extra_moved_bytes are of a whole batch; a pass ends with a smaller one, which costs at most as much. */
+static mu_plan_extra extra_of(const mu_step_schedule *schedule, const mu_plan *plan, uint32_t num_examples)
+{
+    return (mu_plan_extra){ .macs = schedule->extra_macs / plan->train.batch_size * mu_plan_samples(plan, num_examples),
+                            .moved_bytes = schedule->extra_moved_bytes * mu_plan_steps(plan, num_examples) };
+}
+
+mu_status mu_plan_peak_memory(const mu_model *model, const mu_plan *plan, uint32_t num_examples, bool plain_kernels, size_t *size_bytes,
+                              mu_plan_extra *extra, mu_error *err)
+{
+    mu_step_config config = mu_plan_step_config_within(model, plan, num_examples);
     config.plain_kernels = plain_kernels;
-    mu_step *step;
-    mu_status status = mu_step_plan(model, &config, &arena, &step, err);
-    if (status)
+    mu_step_schedule schedule;
+    mu_status status = mu_step_schedule_find(model, &config, &schedule, NULL, err);
+    if (status && !(status == MU_E_MEMORY && schedule.peak_bytes))
         return status;
-    mu_arena_take(&arena, num_examples, sizeof(uint32_t));             /* the order of the examples */
-    mu_arena_take(&arena, mu_model_state_count(model), sizeof(float)); /* the weights it began with; the delta goes over them */
+    mu_arena arena = mu_arena_measuring();
+    mu_arena_take(&arena, schedule.peak_bytes, 1);
+    take_beside(model, num_examples, &arena);
     if (arena.overflowed)
         return mu_error_set(err, MU_E_LIMIT, "a training step at batch size %u takes more memory than an address can reach",
                             plan->train.batch_size);
     *size_bytes = arena.used_bytes;
+    if (extra)
+        *extra = extra_of(&schedule, plan, num_examples);
     return MU_OK;
 }

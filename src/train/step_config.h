@@ -5,5 +5,7 @@
 #include "muster/train.h"
 
 mu_step_config mu_plan_step_config(const mu_plan *plan);
+/* The same with what the plan's memory limit leaves for the step, beside whatever else the trainer holds for so many examples. */
+mu_step_config mu_plan_step_config_within(const mu_model *model, const mu_plan *plan, uint32_t num_examples);
 
 #endif

@@ -1,10 +1,11 @@
 /* The local trainer: carries out a plan on a device's own examples. */
 #include "muster/train.h"
 
+#include "muster/platform.h"
+
 #include "train/step_config.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* One block holds what the current plan needs; a plan with the same step configuration finds its step as it left it. */
@@ -20,7 +21,7 @@ struct mu_trainer {
 
 mu_status mu_trainer_create(const mu_model *model, mu_trainer **out, mu_error *err)
 {
-    mu_trainer *trainer = calloc(1, sizeof *trainer);
+    mu_trainer *trainer = mu_platform_take(sizeof *trainer);
     if (!trainer)
         return mu_error_set(err, MU_E_MEMORY, "no memory for a trainer");
     trainer->model = model;
@@ -33,7 +34,7 @@ void mu_trainer_destroy(mu_trainer *trainer)
     if (!trainer)
         return;
     mu_arena_block_free(trainer->block);
-    free(trainer);
+    mu_platform_give(trainer);
 }
 
 size_t mu_trainer_peak_bytes(const mu_trainer *trainer)
@@ -45,7 +46,8 @@ static bool same_step(const mu_step_config *a, const mu_step_config *b)
 {
     return a->batch_size == b->batch_size && a->training == b->training && a->optimizer == b->optimizer && a->momentum == b->momentum &&
            a->dampening == b->dampening && a->weight_decay == b->weight_decay && a->beta1 == b->beta1 && a->beta2 == b->beta2 &&
-           a->epsilon == b->epsilon && a->nesterov == b->nesterov;
+           a->epsilon == b->epsilon && a->nesterov == b->nesterov && a->plain_kernels == b->plain_kernels &&
+           a->memory_limit_bytes == b->memory_limit_bytes;
 }
 
 /* Step and order out of one arena: the walk that measures and the walk that hands out are the same. */
@@ -87,6 +89,16 @@ static mu_status prepare(mu_trainer *trainer, const mu_step_config *config, uint
     return MU_OK;
 }
 
+/* Within a limit the fastest kernels may want more scratch than there is; the plain ones give the same bits without. */
+static mu_status prepare_within(mu_trainer *trainer, mu_step_config config, uint32_t num_examples, mu_error *err)
+{
+    mu_status status = prepare(trainer, &config, num_examples, err);
+    if (status != MU_E_MEMORY || config.memory_limit_bytes == 0)
+        return status;
+    config.plain_kernels = true;
+    return prepare(trainer, &config, num_examples, err);
+}
+
 /* The most a task has held: step, order, and the weights it began with. Counted as mu_plan_peak_memory does, from what was handed out. */
 static void note_peak(mu_trainer *trainer, uint32_t num_examples)
 {
@@ -117,8 +129,7 @@ mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_exam
     uint32_t n = examples->count, batch_size = plan->train.batch_size;
     if (n == 0)
         return mu_error_set(err, MU_E_RANGE, "device %llu has no examples to train on", (unsigned long long)device);
-    mu_step_config config = mu_plan_step_config(plan);
-    mu_status status = prepare(trainer, &config, n, err);
+    mu_status status = prepare_within(trainer, mu_plan_step_config_within(trainer->model, plan, n), n, err);
     if (status)
         return status;
     note_peak(trainer, n);
@@ -140,7 +151,7 @@ mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_exam
     uint32_t steps = mu_plan_steps(plan, n);
     uint32_t position = n; /* in this pass; n: begin the next one */
     double loss_sum = 0.0;
-    uint32_t correct = 0, seen = 0;
+    uint64_t correct = 0, seen = 0, targets = mu_model_targets(trainer->model);
     for (view.step = 0; view.step < steps; view.step++) {
         if (is_stopped(stop))
             return mu_error_set(err, MU_E_INTERRUPTED, "training stopped after %u of %u steps", view.step, steps);
@@ -160,7 +171,7 @@ mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_exam
         mu_step_update(step, plan->learning_rate);
         loss_sum += result.loss_sum;
         correct += result.correct;
-        seen += count;
+        seen += count * targets;
         position += count;
     }
     view.gradient = NULL;
@@ -170,7 +181,7 @@ mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_exam
     take_delta(trainer, start, delta);
     *out = (mu_update){
         .delta = delta, .count = mu_model_state_count(trainer->model), .num_examples = n, .steps = steps,
-        .train_loss = seen ? loss_sum / seen : NAN, .train_accuracy = seen ? (double)correct / seen : NAN,
+        .train_loss = seen ? loss_sum / (double)seen : NAN, .train_accuracy = seen ? (double)correct / (double)seen : NAN,
     };
     return MU_OK;
 }
@@ -187,7 +198,7 @@ mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, 
         return status;
     mu_step *step = trainer->step;
     memcpy(mu_step_state(step), state, mu_model_state_count(trainer->model) * sizeof(float));
-    *out = (mu_evaluation){ .count = count };
+    *out = (mu_evaluation){ .count = (uint64_t)count * mu_model_targets(trainer->model) };
     for (uint32_t done = 0; done < count; done += BATCH) {
         uint32_t batch = count - done < BATCH ? count - done : BATCH;
         for (uint32_t i = 0; i < batch; i++)

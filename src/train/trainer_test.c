@@ -116,9 +116,56 @@ static void planned_peak_is_the_measured_one(void **unused)
     for (uint32_t batch_size = 1; batch_size <= 32; batch_size *= 2) {
         mu_plan plan = plan_of(1, batch_size, 0);
         size_t planned = 0;
-        assert_int_equal(mu_plan_peak_memory(model, &plan, EXAMPLES, false, &planned, NULL), MU_OK);
+        assert_int_equal(mu_plan_peak_memory(model, &plan, EXAMPLES, false, &planned, NULL, NULL), MU_OK);
         assert_int_equal(run_once(model, plan, 1, 0, NULL, NULL, NULL).peak_bytes, planned);
     }
+    mu_model_destroy(model);
+}
+
+/* Every limit from the smallest to none: kept to the byte, and the update has the same bits. Below the smallest it is refused. */
+static void a_memory_limit_is_kept(void **unused)
+{
+    (void)unused;
+    enum { FEATURES = 1154 };
+    mu_model *model = NULL;
+    assert_int_equal(mu_model_create_builtin("mlp", NULL, (mu_shape){ 1, 1, CHANNELS }, 2, &model, NULL), MU_OK);
+    assert_int_equal(mu_model_state_count(model), FEATURES);
+    static float start[FEATURES], delta[FEATURES], expected[FEATURES];
+    mu_model_init(model, 1, start);
+    mu_examples examples = { .count = EXAMPLES, .read = read_book };
+    mu_plan plan = plan_of(2, 16, 0);
+    mu_update update;
+    mu_plan_extra extra;
+    size_t full, smallest, planned;
+    assert_int_equal(mu_plan_peak_memory(model, &plan, EXAMPLES, false, &full, &extra, NULL), MU_OK);
+    assert_true(extra.macs == 0 && extra.moved_bytes == 0);
+    plan.memory_limit_bytes = 1;
+    assert_int_equal(mu_plan_peak_memory(model, &plan, EXAMPLES, true, &smallest, NULL, NULL), MU_OK);
+    assert_true(smallest < full);
+    for (int i = 0; i <= 6; i++) {
+        mu_trainer *trainer;
+        assert_int_equal(mu_trainer_create(model, &trainer, NULL), MU_OK);
+        plan.memory_limit_bytes = i == 0 ? 0 : smallest + (full - smallest) * (uint32_t)(i - 1) / 5;
+        assert_int_equal(mu_trainer_run(trainer, &plan, &examples, start, 1, 0, NULL, NULL, NULL, i ? delta : expected, &update, NULL), MU_OK);
+        if (i) {
+            assert_memory_equal(delta, expected, sizeof delta);
+            assert_in_range(mu_trainer_peak_bytes(trainer), smallest, plan.memory_limit_bytes);
+            assert_int_equal(mu_plan_peak_memory(model, &plan, EXAMPLES, true, &planned, &extra, NULL), MU_OK);
+            assert_in_range(planned, smallest, plan.memory_limit_bytes);
+        }
+        if (i == 1) { /* twice in a pass of 23 examples by 16 the weights are read, and their gradient gone on with */
+            assert_int_equal(planned, smallest);
+            assert_true(extra.moved_bytes > 0);
+        }
+        mu_trainer_destroy(trainer);
+    }
+    mu_trainer *trainer;
+    mu_error err = { 0 };
+    assert_int_equal(mu_trainer_create(model, &trainer, NULL), MU_OK);
+    plan.memory_limit_bytes = smallest - MU_ARENA_ALIGNMENT_BYTES;
+    assert_int_equal(mu_trainer_run(trainer, &plan, &examples, start, 1, 0, NULL, NULL, NULL, delta, &update, &err), MU_E_MEMORY);
+    assert_non_null(strstr(err.message, "needs at least"));
+    mu_trainer_destroy(trainer);
     mu_model_destroy(model);
 }
 
@@ -172,6 +219,7 @@ int main(void)
         cmocka_unit_test(every_example_once_a_pass),
         cmocka_unit_test(it_learns_and_repeats),
         cmocka_unit_test(planned_peak_is_the_measured_one),
+        cmocka_unit_test(a_memory_limit_is_kept),
         cmocka_unit_test(hooks_are_called),
         cmocka_unit_test(a_stopped_training_says_so),
     };

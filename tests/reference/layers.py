@@ -2,8 +2,9 @@
 """What PyTorch computes for small networks: the figures that src/nn/reference_test.c holds Muster's layers against.
 
 Every case is a model in Muster's YAML, rebuilt here from torch.nn, with random weights, inputs and labels. Stored are the logits in
-inference and in training, the loss, the gradient of every parameter, the statistics of batch norms after the pass, and for the case
-`optimisers` the parameters after three steps of each optimiser. All in one safetensors file, made by the safetensors package itself.
+inference and in training, the loss, the gradient of every parameter, the statistics of batch norms after the pass, for the case
+`optimisers` the parameters after three steps of each optimiser, and for sequences those after three steps of SGD. All in one safetensors
+file, made by the safetensors package itself.
 
     python -m venv build/reference && build/reference/bin/pip install torch safetensors numpy pyyaml
     build/reference/bin/python tests/reference/layers.py                  makes layers.safetensors and exchange.safetensors anew
@@ -19,6 +20,7 @@ The check loads the file's weights strictly and compares the logits that Muster 
 import argparse
 import json
 import pathlib
+import re
 import sys
 
 import numpy as np
@@ -155,6 +157,48 @@ layers:
 """),
 }
 
+# The same for sequences, whose inputs are symbols where there is an embedding. Layers X, X_l1, X_l2, ... are one module with so many layers.
+SEQUENCES = {
+    "lstm": ((1, 6, 3), 3, """
+layers:
+  - {lstm: rnn, units: 5}
+  - {dense: fc, each: true}
+"""),
+    "lstm_last": ((1, 1, 7), 11, """
+layers:
+  - {embedding: embeddings, channels: 4}
+  - {lstm: net.lstm, units: 6}
+  - {lstm: net.lstm_l1, units: 6, output: last}
+  - {dense: fc}
+"""),
+    "gru": ((1, 6, 3), 3, """
+layers:
+  - {gru: rnn, units: 5}
+  - {layer_norm: norm}
+  - {dense: fc, each: true}
+"""),
+    "gru_last": ((1, 7, 1), 4, """
+layers:
+  - {embedding: embeddings, channels: 4, symbols: 9}
+  - {gru: gru, units: 6}
+  - {gru: gru_l1, units: 6}
+  - {gru: gru_l2, units: 6, output: last}
+  - {dense: fc}
+"""),
+    "layer_norm": ((3, 4, 5), 3, """
+layers:
+  - {layer_norm: ln1, epsilon: 0.01}
+  - {conv: conv1, channels: 6, kernel: 3}
+  - {layer_norm: ln2}
+  - {tanh: tanh1}
+  - {dense: fc1, units: 7, each: true}
+  - relu
+  - flatten
+  - {layer_norm: ln3}
+  - {dense: fc2}
+"""),
+}
+
 OPTIMISERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
     "sgd_decay": lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.05),
@@ -180,8 +224,9 @@ layers:
 
 ACTIVATIONS = {"relu": torch.relu, "relu6": F.relu6, "sigmoid": torch.sigmoid, "tanh": torch.tanh,
                "leaky_relu": F.leaky_relu, "global_average_pool": lambda x: x.mean((2, 3), keepdim=True)}
+RECURRENT = {"lstm": nn.LSTM, "gru": nn.GRU}
 KINDS = {*ACTIVATIONS, "dense", "conv", "depthwise_conv", "max_pool", "average_pool", "batch_norm", "group_norm", "flatten", "add",
-         "concat"}
+         "concat", "layer_norm", "embedding", *RECURRENT}
 
 
 def make_conv(kind, item, channels):
@@ -200,8 +245,22 @@ def make_pool(kind, item):
     return nn.AvgPool2d(size, stride, item.get("padding", 0), count_include_pad=False)
 
 
+def split_layer(name):
+    """"lstm_l1" is layer 1 of the module "lstm", "lstm" its layer 0."""
+    found = re.fullmatch(r"(.+)_l(\d+)", name)
+    return (found[1], int(found[2])) if found else (name, 0)
+
+
 def make_module(kind, item, x, classes):
     channels = x.shape[1]
+    if kind == "embedding":
+        return nn.Embedding(item.get("symbols", classes), item["channels"])
+    if kind in RECURRENT:
+        return RECURRENT[kind](channels, item["units"], num_layers=item["layers"], batch_first=True) if item["layers"] else None
+    if kind == "layer_norm":
+        return nn.LayerNorm(channels, item.get("epsilon", 1e-5))
+    if kind == "dense" and item.get("each"):
+        return nn.Linear(channels, item.get("units", classes))
     if kind in ("conv", "depthwise_conv"):
         return make_conv(kind, item, channels)
     if kind in ("max_pool", "average_pool"):
@@ -216,6 +275,31 @@ def make_module(kind, item, x, classes):
     return None
 
 
+def run_module(kind, item, module, x):
+    """Between tensors of (n, channels, height, width), as everything here; a sequence has height 1."""
+    if kind == "embedding":
+        return module(x.flatten(1).long()).transpose(1, 2).unsqueeze(2)
+    if kind in RECURRENT:
+        y = module(x.squeeze(2).transpose(1, 2))[0]
+        return (y[:, -1:] if item.get("output") == "last" else y).transpose(1, 2).unsqueeze(2)
+    if (kind == "layer_norm" and x.dim() == 4) or item.get("each"):
+        return module(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    return module(x.flatten(1) if kind == "dense" else x)
+
+
+def mark_layers(layers):
+    """Recurrent layers of one module: its first gets their number, the last runs them all."""
+    modules = {}
+    for layer in layers:
+        kind = next((key for key in layer if key in RECURRENT), None)
+        if kind:
+            modules.setdefault(split_layer(layer[kind])[0], []).append(layer)
+    for parts in modules.values():
+        for layer in parts:
+            layer["layers"] = len(parts) if layer is parts[0] else 0
+            layer["runs"] = layer is parts[-1]
+
+
 class Network(nn.Module):
     """A model of Muster's YAML out of PyTorch's parts."""
 
@@ -224,14 +308,15 @@ class Network(nn.Module):
         self.steps = []
         height, width, channels = shape
         x = torch.zeros(2, channels, height, width)
-        for number, item in enumerate(yaml.safe_load(text)["layers"]):
-            item = {item: None} if isinstance(item, str) else item
+        layers = [{item: None} if isinstance(item, str) else item for item in yaml.safe_load(text)["layers"]]
+        mark_layers(layers)
+        for number, item in enumerate(layers):
             kind = next(key for key in item if key in KINDS)
             value = item[kind]
             joins = value if isinstance(value, list) else None
             name = item.get("name") if joins else value
             name = name or f"step{number}"
-            self.steps.append([kind, name, joins, item.get("input")])
+            self.steps.append([kind, name, joins, item.get("input"), item])
             values, x = self.inputs_and_last(x, number)
             module = make_module(kind, item, values[0], classes)
             if module is not None:
@@ -248,13 +333,13 @@ class Network(nn.Module):
     def inputs_and_last(self, last, number):
         if number == 0:
             self.values = {"input": last}
-        _, _, joins, source = self.steps[number]
+        _, _, joins, source, _ = self.steps[number]
         if joins:
             return [self.values[name] for name in joins], last
         return [self.values[source] if source else last], last
 
     def run(self, number, values):
-        kind, name, _, _ = self.steps[number]
+        kind, name, _, _, item = self.steps[number]
         if kind in ACTIVATIONS:
             return ACTIVATIONS[kind](values[0])
         if kind == "flatten":
@@ -263,12 +348,13 @@ class Network(nn.Module):
             return sum(values[1:], values[0])
         if kind == "concat":
             return torch.cat(values, 1)
-        module = self.get_submodule(name)
-        x = values[0].flatten(1) if kind == "dense" else values[0]
-        return module(x)
+        if kind in RECURRENT and not item["runs"]:
+            return values[0]
+        module = self.get_submodule(split_layer(name)[0] if kind in RECURRENT else name)
+        return run_module(kind, item, module, values[0])
 
     def forward(self, x):
-        for number, (_, name, _, _) in enumerate(self.steps):
+        for number, (_, name, _, _, _) in enumerate(self.steps):
             values, _ = self.inputs_and_last(x, number)
             x = self.run(number, values)
             self.values[name] = x
@@ -294,12 +380,25 @@ def to_nhwc(x):
     return x.permute(0, 2, 3, 1).contiguous()
 
 
+def classes_last(logits):
+    return to_nhwc(logits) if logits.dim() == 4 else logits
+
+
+def symbols_of(network):
+    """How many symbols the input may have; 0: it is no symbols."""
+    return min((module.num_embeddings for module in network.modules() if isinstance(module, nn.Embedding)), default=0)
+
+
 def make_case(name, shape, classes, text, random, out):
     network = Network(text, shape, classes)
     shake(network, random)
     height, width, channels = shape
-    x = torch.from_numpy(random.normal(0, 1, (BATCH, channels, height, width)).astype(np.float32))
-    labels = torch.from_numpy(random.integers(0, classes, BATCH))
+    if symbols := symbols_of(network):
+        x = torch.from_numpy(random.integers(0, symbols, (BATCH, channels, height, width)).astype(np.float32))
+    else:
+        x = torch.from_numpy(random.normal(0, 1, (BATCH, channels, height, width)).astype(np.float32))
+    positions = network.eval()(x).shape[2:]
+    labels = torch.from_numpy(random.integers(0, classes, (BATCH, *(positions if np.prod(positions) > 1 else ()))))
     for tensor, values in weights_of(network).items():
         out[f"{name}/state/{tensor}"] = values
     out[f"{name}/input"] = to_nhwc(x)
@@ -309,25 +408,25 @@ def make_case(name, shape, classes, text, random, out):
     network.double()        # the figures of exact arithmetic, near enough
     wide = x.double()
     network.eval()
-    out[f"{name}/infer"] = network(wide).detach().float()
+    out[f"{name}/infer"] = classes_last(network(wide)).detach().float()
     network.train()
     logits = network(wide)
-    loss = F.cross_entropy(logits, labels)
+    loss = F.cross_entropy(logits.reshape(BATCH, classes, *labels.shape[1:]), labels)
     loss.backward()
-    out[f"{name}/train"] = logits.detach().float()
+    out[f"{name}/train"] = classes_last(logits).detach().float()
     out[f"{name}/loss"] = loss.detach().float().reshape(1)
     for tensor, parameter in network.named_parameters():
         out[f"{name}/gradient/{tensor}"] = parameter.grad.float()
     for tensor, values in weights_of(network).items():
         if "running" in tensor:
             out[f"{name}/after/{tensor}"] = values.float()
-    if name == "optimisers":
-        for optimiser, make in OPTIMISERS.items():
+    if name == "optimisers" or name in SEQUENCES:
+        for optimiser, make in OPTIMISERS.items() if name == "optimisers" else [("sgd", OPTIMISERS["sgd"])]:
             network.load_state_dict({k: v.double() for k, v in start.items()}, strict=False)
             stepper = make(network.parameters())
             for _ in range(3):
                 stepper.zero_grad()
-                F.cross_entropy(network(wide), labels).backward()
+                F.cross_entropy(network(wide).reshape(BATCH, classes, *labels.shape[1:]), labels).backward()
                 stepper.step()
             for tensor, values in weights_of(network).items():
                 out[f"{name}/{optimiser}/{tensor}"] = values.float()
@@ -381,9 +480,12 @@ def main():
             Network(text, shape, classes)
         make_case(name, shape, classes, text, random, tensors)
         metadata[name] = text
-    save_file(tensors, FOLDER / "layers.safetensors", metadata)
     make_exchange(FOLDER / "exchange.safetensors", random)
-    print(f"{len(CASES)} cases, {sum(t.numel() for t in tensors.values()) * 4} bytes of figures")
+    for name, (shape, classes, text) in SEQUENCES.items():
+        make_case(name, shape, classes, text, random, tensors)
+        metadata[name] = text
+    save_file(tensors, FOLDER / "layers.safetensors", metadata)
+    print(f"{len(CASES) + len(SEQUENCES)} cases, {sum(t.numel() for t in tensors.values()) * 4} bytes of figures")
 
 
 if __name__ == "__main__":

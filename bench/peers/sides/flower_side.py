@@ -28,7 +28,7 @@ def train(message, context):
     network.load_state_dict(message.content["arrays"].to_torch_state_dict())
     work.train(network, images[device], labels[device], task)
     return Message(RecordDict({"arrays": ArrayRecord(network.state_dict()),
-                               "metrics": MetricRecord({"num-examples": task.samples})}), reply_to=message)
+                               "metrics": MetricRecord({"num-examples": len(labels[device])})}), reply_to=message)
 
 
 @client_app.query()

@@ -1,6 +1,7 @@
 """Federated averaging on pfl-research's simulator; `compare` starts one process a worker through torchrun."""
 
 import dataclasses
+import itertools
 import os
 import time
 
@@ -9,12 +10,12 @@ import torch
 from torch import nn
 
 from pfl.aggregate.simulate import SimulatedBackend
+from pfl.aggregate.weighting import WeightByDatapoints
 from pfl.algorithm.base import NNAlgorithmParams
 from pfl.algorithm.federated_averaging import FederatedAveraging
 from pfl.callback.central_evaluation import CentralEvaluationCallback
 from pfl.data.dataset import Dataset
 from pfl.data.federated_dataset import FederatedDataset
-from pfl.data.sampling import get_user_sampler
 from pfl.hyperparam.base import NNEvalHyperParams, NNTrainHyperParams
 from pfl.internal.ops import pytorch_ops
 from pfl.metrics import Metrics, StringMetricName, Weighted
@@ -37,6 +38,15 @@ class Network(nn.Module):
     @torch.no_grad()
     def metrics(self, x, y):
         return {"accuracy": Weighted(work.count_right(self.layers, x, y), len(y))}
+
+
+class Shuffled(Dataset):
+    """A user's examples in an order drawn anew for every epoch, which pfl leaves as they are."""
+
+    def iter(self, batch_size):
+        images, labels = self.raw_data
+        order = torch.randperm(len(self))
+        yield from zip(images[order].split(batch_size), labels[order].split(batch_size))
 
 
 class Averaging(FederatedAveraging):
@@ -73,16 +83,14 @@ def main():
     rank = int(os.environ.get("RANK", 0))
     images, labels, test_images, test_labels = work.load(task.name)
     torch.manual_seed(seed)
-    np.random.seed(seed)            # pfl samples the same cohort in every process from this
+    np.random.seed(seed)            # pfl seeds its users from this, in every process alike
     network = Network(work.model(task.name))
     model = PyTorchModel(network, local_optimizer_create=torch.optim.SGD,
                          central_optimizer=torch.optim.SGD(network.parameters(), lr=1.0))
 
-    def user_dataset(user):
-        order = torch.randperm(task.samples)        # pfl itself leaves a user's samples in their order
-        return Dataset((images[user][order], labels[user][order]), user_id=user)
-
-    users = FederatedDataset(user_dataset, get_user_sampler("random", list(range(task.devices))))
+    cohorts = np.random.default_rng(seed)       # the same draws in every process
+    drawn = (user for _ in itertools.count() for user in work.draw_cohort(task, cohorts))
+    users = FederatedDataset(lambda user: Shuffled((images[user], labels[user]), user_id=user), lambda: next(drawn))
     evaluation = Evaluation(task, Dataset((test_images, test_labels)))
     # After its first evaluation pfl knows that it may share them out; the warm-up shows it so.
     model.evaluate(Dataset((test_images[:10], test_labels[:10])))
@@ -93,9 +101,9 @@ def main():
     Averaging().run(
         algorithm_params=NNAlgorithmParams(central_num_iterations=task.rounds, evaluation_frequency=1,
                                            train_cohort_size=task.cohort, val_cohort_size=None),
-        backend=SimulatedBackend(training_data=users, val_data=None),
+        backend=SimulatedBackend(training_data=users, val_data=None, postprocessors=[WeightByDatapoints()]),
         model=model,
-        model_train_params=NNTrainHyperParams(local_num_epochs=1, local_learning_rate=task.learning_rate,
+        model_train_params=NNTrainHyperParams(local_num_epochs=task.local_epochs, local_learning_rate=task.learning_rate,
                                               local_batch_size=task.batch),
         callbacks=[evaluation],
         send_metrics_to_platform=False)

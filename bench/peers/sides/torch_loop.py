@@ -24,7 +24,7 @@ def run(rank, task, workers, seed, first_weights, sums, right, barrier):
     barrier.wait()
     begin_s = time.perf_counter()
     for round_number in range(1, task.rounds + 1):
-        cohort = cohorts.choice(task.devices, task.cohort, replace=False)
+        cohort = work.draw_cohort(task, cohorts)
         # Two sets of sums in turn: a fast process may start on the next round while a slow one still reads this one.
         total = sums[round_number % 2]
         total[rank].zero_()
@@ -32,9 +32,9 @@ def run(rank, task, workers, seed, first_weights, sums, right, barrier):
             trained = weights.clone()
             vector_to_parameters(trained, network.parameters())     # they become views into it
             work.train(network, images[device], labels[device], task)
-            total[rank] += trained
+            total[rank].add_(trained, alpha=len(labels[device]))
         barrier.wait()
-        weights = total.sum(0) / task.cohort
+        weights = total.sum(0) / sum(len(labels[device]) for device in cohort)
         if task.evaluates_after(round_number):
             vector_to_parameters(weights, network.parameters())
             right[rank] = work.count_right(network, test_images[mine], test_labels[mine])

@@ -54,11 +54,42 @@ class PflCnn(nn.Module):
         return self.layers(x)
 
 
+class LeNet(nn.Module):
+    """The network of PyTorch's tutorial, which BlazeFL takes: 62,006 parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+            nn.Linear(16 * 5 * 5, 120), nn.ReLU(),
+            nn.Linear(120, 84), nn.ReLU(),
+            nn.Linear(84, 10))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class FemnistCnn(nn.Module):
+    """FLUTE's CNN_DropOut: 1,206,590 parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 32, 3), nn.ReLU(),
+            nn.Conv2d(32, 64, 3), nn.ReLU(),
+            nn.MaxPool2d(2), nn.Dropout(0.25), nn.Flatten(),
+            nn.Linear(64 * 12 * 12, 128), nn.ReLU(), nn.Dropout(0.5),
+            nn.Linear(128, 62))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
 @dataclasses.dataclass(frozen=True)
 class Task:
     name: str
     devices: int
-    samples: int                # of each device
     cohort: int                 # devices a round
     rounds: int
     batch: int
@@ -66,6 +97,8 @@ class Task:
     evaluate_every: int         # rounds
     model: Callable
     read: Callable              # "train" or "test" -> (images float32, labels int64)
+    deal: Callable              # (task, train labels, random) -> the examples' numbers of each device
+    local_epochs: int = 1
 
     def evaluates_after(self, round_number):
         """Rounds count from 1; the last one is always looked at."""
@@ -74,7 +107,7 @@ class Task:
 
 def dataset(*parts):
     if "MUSTER_DATA" not in os.environ:
-        sys.exit("peers: set MUSTER_DATA to the folder that holds mnist/ and cifar10/")
+        sys.exit("peers: set MUSTER_DATA to the folder that holds mnist/, cifar10/ and femnist/")
     path = pathlib.Path(os.environ["MUSTER_DATA"], *parts)
     if not path.exists():
         sys.exit(f"peers: {path} is missing (MUSTER_DATA is {os.environ['MUSTER_DATA']})")
@@ -100,37 +133,79 @@ def read_cifar10(part):
     return (pixels - mean) / sd, rows[:, 0].astype(np.int64)
 
 
+def femnist_rows(part):
+    """A fifth of the 1,761 rows are the test: LEAF's own is not at hand."""
+    order = np.random.default_rng(1).permutation(len(np.load(dataset("femnist", "y.npy"))))
+    test_count = len(order) // 5
+    return np.sort(order[:test_count] if part == "test" else order[test_count:])
+
+
+def read_femnist(part):
+    rows = femnist_rows(part)
+    pixels = np.load(dataset("femnist", "x.npy"))[rows].reshape(-1, 1, 28, 28).astype(np.float32) / 255
+    return (pixels - 0.9633) / 0.1610, np.load(dataset("femnist", "y.npy"))[rows].astype(np.int64)
+
+
+def deal_evenly(task, labels, random):
+    return np.array_split(random.permutation(len(labels)), task.devices)
+
+
+def deal_shards(task, labels, random):
+    """Two pieces of the examples sorted by label for each device."""
+    shards = np.array_split(np.argsort(labels, kind="stable"), 2 * task.devices)
+    dealt = random.permutation(len(shards)).reshape(task.devices, 2)
+    return [np.concatenate([shards[a], shards[b]]) for a, b in dealt]
+
+
+def deal_by_writer(task, labels, random):
+    writers = np.load(dataset("femnist", "writer.npy"))[femnist_rows("train")]
+    return [np.flatnonzero(writers == writer) for writer in range(task.devices)]
+
+
 TASKS = {task.name: task for task in (
-    Task("lr-mnist", devices=1000, samples=60, cohort=10, rounds=100, batch=10, learning_rate=0.03,
-         evaluate_every=20, model=LogisticRegression, read=read_mnist),
-    Task("task-a", devices=500, samples=50, cohort=50, rounds=20, batch=10, learning_rate=0.1,
-         evaluate_every=10, model=PflCnn, read=read_cifar10),
+    Task("lr-mnist", devices=1000, cohort=10, rounds=100, batch=10, learning_rate=0.03, evaluate_every=20,
+         model=LogisticRegression, read=read_mnist, deal=deal_evenly),
+    Task("lenet-cifar", devices=100, cohort=100, rounds=5, batch=50, learning_rate=0.1, evaluate_every=5, local_epochs=5,
+         model=LeNet, read=read_cifar10, deal=deal_shards),
+    Task("task-a", devices=500, cohort=50, rounds=20, batch=10, learning_rate=0.1, evaluate_every=10,
+         model=PflCnn, read=read_cifar10, deal=deal_evenly),
+    Task("cnn-femnist", devices=28, cohort=10, rounds=100, batch=20, learning_rate=0.1, evaluate_every=50,
+         model=FemnistCnn, read=read_femnist, deal=deal_by_writer),
 )}
 
 
 def prepare(task):
-    """Read, standardise and split the data evenly at random: train arrays are [device, sample, ...]."""
+    """Read, standardise and deal the data: the devices' examples lie one device behind the other."""
     folder = PREPARED / task.name
-    if (folder / "done").exists():
+    if (folder / "sizes.npy").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     images, labels = task.read("train")
-    order = np.random.default_rng(1).permutation(len(labels))[:task.devices * task.samples]
-    split = (task.devices, task.samples)
-    np.save(folder / "train_images.npy", images[order].reshape(*split, *images.shape[1:]))
-    np.save(folder / "train_labels.npy", labels[order].reshape(split))
+    devices = task.deal(task, labels, np.random.default_rng(1))
+    order = np.concatenate(devices)
+    np.save(folder / "train_images.npy", images[order])
+    np.save(folder / "train_labels.npy", labels[order])
     images, labels = task.read("test")
     np.save(folder / "test_images.npy", images)
     np.save(folder / "test_labels.npy", labels)
-    (folder / "done").touch()
+    np.save(folder / "sizes.npy", [len(device) for device in devices])      # the last: now everything is there
 
 
 @functools.lru_cache
 def load(task_name):
-    """(train images, train labels, test images, test labels), mapped from what `prepare` wrote."""
+    """(each device's images, each device's labels, test images, test labels), mapped from what `prepare` wrote."""
     prepare(TASKS[task_name])
+    folder = PREPARED / task_name
     names = ("train_images", "train_labels", "test_images", "test_labels")
-    return tuple(torch.from_numpy(np.load(PREPARED / task_name / f"{name}.npy", mmap_mode="c")) for name in names)
+    images, labels, *test = (torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in names)
+    sizes = np.load(folder / "sizes.npy").tolist()
+    return images.split(sizes), labels.split(sizes), *test
+
+
+def draw_cohort(task, random):
+    """Different devices, the largest first: dealt out in turn, they keep every worker busy for about as long."""
+    _, labels, _, _ = load(task.name)
+    return sorted(random.choice(task.devices, task.cohort, replace=False), key=lambda device: -len(labels[device]))
 
 
 @functools.lru_cache
@@ -145,14 +220,15 @@ def model(task_name):
 
 
 def train(network, images, labels, task):
-    """One device's visit: one epoch of SGD in an order drawn anew."""
+    """One device's visit: epochs of SGD, each in an order drawn anew."""
     network.train()
     optimiser = torch.optim.SGD(network.parameters(), lr=task.learning_rate)
-    order = torch.randperm(len(labels))
-    for x, y in zip(images[order].split(task.batch), labels[order].split(task.batch)):
-        optimiser.zero_grad()
-        nn.functional.cross_entropy(network(x), y).backward()
-        optimiser.step()
+    for _ in range(task.local_epochs):
+        order = torch.randperm(len(labels))
+        for x, y in zip(images[order].split(task.batch), labels[order].split(task.batch)):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(network(x), y).backward()
+            optimiser.step()
 
 
 @torch.no_grad()

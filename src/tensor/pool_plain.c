@@ -1,5 +1,5 @@
-/* Pooling. Backward gathers: each input looks at the windows that hold it, so that overlapping windows need no order of their
- * own and nothing has to be cleared first. The inner loops run over channels. */
+/* Pooling, the reference. Backward gathers: each input looks at the windows that hold it, so that overlapping windows need no order of
+ * their own and nothing has to be cleared first. The inner loops run over channels. */
 #include "tensor/variant.h"
 #include "tensor/window.h"
 
@@ -77,9 +77,18 @@ static void max_window(const mu_pool2d *p, const window *at, const float *x, flo
     }
 }
 
-void MU_KERNEL(max_pool_forward)(const mu_pool2d *p, const float *x, float *y, uint8_t *winner)
+static void max_window_relu(const mu_pool2d *p, const window *at, const float *x, float *restrict best, uint8_t *restrict winner)
 {
-    for_windows(p, x, y, winner, max_window);
+    max_window(p, at, x, best, winner);
+    for (uint32_t c = 0; c < p->channels; c++) {
+        best[c] = mu_relu(best[c]);
+        winner[c] = best[c] <= 0.0f ? MU_POOL_NOBODY : winner[c];
+    }
+}
+
+void MU_KERNEL(max_pool_forward)(const mu_pool2d *p, const float *x, bool relu, float *y, uint8_t *winner)
+{
+    for_windows(p, x, y, winner, relu ? max_window_relu : max_window);
 }
 
 static void average_window(const mu_pool2d *p, const window *at, const float *x, float *restrict mean, uint8_t *restrict unused)
@@ -104,62 +113,43 @@ void MU_KERNEL(average_pool_forward)(const mu_pool2d *p, const float *x, float *
     for_windows(p, x, y, NULL, average_window);
 }
 
-#define CHUNK 32 /* channels that backward sums at a time: with that number constant they stay in registers */
-#define INLINE static inline __attribute__((always_inline))
-
 /* What an input at (row, column) gets back from the windows that hold it. */
 typedef struct holder {
-    uint32_t image, row, column, channel; /* channels from `channel` on */
+    uint32_t image, row, column;
     mu_span  out_rows, out_columns;
 } holder;
 
-/* sum[c] += for `channels` <= CHUNK channels. */
-typedef void gather(const mu_pool2d *p, const holder *at, uint32_t channels, const float *dy, const uint8_t *winner,
-                    float *restrict sum);
-
-INLINE void max_gather(const mu_pool2d *p, const holder *at, uint32_t channels, const float *dy, const uint8_t *winner,
-                       float *restrict sum)
+static float max_gather(const mu_pool2d *p, const holder *at, uint32_t channel, const float *dy, const uint8_t *winner)
 {
+    float sum = 0.0f;
     for (uint32_t out_row = at->out_rows.first; out_row < at->out_rows.end; out_row++) {
         uint32_t kr = at->row + p->pad_h - out_row * p->stride_h;
         for (uint32_t out_column = at->out_columns.first; out_column < at->out_columns.end; out_column++) {
             uint32_t kc = at->column + p->pad_w - out_column * p->stride_w;
-            uint8_t  tap = (uint8_t)(kr * p->kernel_w + kc);
             size_t   pixel = out_pixel(p, at->image, out_row, out_column);
-            const float *restrict from = dy + pixel * p->out_stride + at->channel;
-            const uint8_t *restrict won = winner + pixel * p->channels + at->channel;
-            for (uint32_t c = 0; c < channels; c++)
-                sum[c] += won[c] == tap ? from[c] : 0.0f;
+            sum += winner[pixel * p->channels + channel] == kr * p->kernel_w + kc ? dy[pixel * p->out_stride + channel] : 0.0f;
         }
     }
+    return sum;
 }
 
-INLINE void average_gather(const mu_pool2d *p, const holder *at, uint32_t channels, const float *dy, const uint8_t *winner,
-                           float *restrict sum)
+static float average_gather(const mu_pool2d *p, const holder *at, uint32_t channel, const float *dy, const uint8_t *winner)
 {
     (void)winner;
+    float sum = 0.0f;
     for (uint32_t out_row = at->out_rows.first; out_row < at->out_rows.end; out_row++) {
         mu_span rows = taps_of_row(p, out_row);
         for (uint32_t out_column = at->out_columns.first; out_column < at->out_columns.end; out_column++) {
             mu_span columns = taps_of_column(p, out_column);
             float   count = (float)((rows.end - rows.first) * (columns.end - columns.first));
-            const float *restrict from = dy + out_pixel(p, at->image, out_row, out_column) * p->out_stride + at->channel;
-            for (uint32_t c = 0; c < channels; c++)
-                sum[c] += from[c] / count;
+            sum += dy[out_pixel(p, at->image, out_row, out_column) * p->out_stride + channel] / count;
         }
     }
+    return sum;
 }
 
-INLINE void gather_chunk(const mu_pool2d *p, const holder *at, uint32_t channels, const float *dy, const uint8_t *winner,
-                         float *restrict dx, bool accumulate, gather *add_windows)
-{
-    float sum[CHUNK] = { 0.0f };
-    add_windows(p, at, channels, dy, winner, sum);
-    for (uint32_t c = 0; c < channels; c++)
-        dx[c] = accumulate ? dx[c] + sum[c] : sum[c];
-}
-
-INLINE void for_inputs(const mu_pool2d *p, const float *dy, const uint8_t *winner, float *dx, bool accumulate, gather *add_windows)
+static void for_inputs(const mu_pool2d *p, const float *dy, const uint8_t *winner, float *dx, bool accumulate,
+                       float (*gather)(const mu_pool2d *, const holder *, uint32_t, const float *, const uint8_t *))
 {
     holder at = { 0 };
     for (at.image = 0; at.image < p->batch; at.image++)
@@ -168,10 +158,10 @@ INLINE void for_inputs(const mu_pool2d *p, const float *dy, const uint8_t *winne
             for (at.column = 0; at.column < p->in_width; at.column++) {
                 at.out_columns = mu_window_outputs(at.column, p->stride_w, p->pad_w, p->kernel_w, p->out_width);
                 float *to = dx + in_pixel(p, at.image, at.row, at.column) * p->in_stride;
-                for (at.channel = 0; at.channel + CHUNK <= p->channels; at.channel += CHUNK)
-                    gather_chunk(p, &at, CHUNK, dy, winner, to + at.channel, accumulate, add_windows);
-                if (at.channel < p->channels)
-                    gather_chunk(p, &at, p->channels - at.channel, dy, winner, to + at.channel, accumulate, add_windows);
+                for (uint32_t c = 0; c < p->channels; c++) {
+                    float sum = gather(p, &at, c, dy, winner);
+                    to[c] = accumulate ? to[c] + sum : sum;
+                }
             }
         }
 }
