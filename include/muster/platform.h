@@ -5,9 +5,9 @@
  *     mu_platform_take, mu_platform_give     memory for set-up (below)
  *     mu_assert_failed                       what to do about a mistake of ours (muster/status.h): say so and stop
  *
- * and its C library has memcpy, memmove, memset, strlen, strcmp, strcpy, strcat, sqrt (rounded as IEEE 754 says), and the compiler's own helpers (libgcc).
- * fmaf is the processor's instruction; where there is none (a Cortex-M0 or M3), the C library's must round once. Nothing else is called: no
- * stdio, no files, no clock, no threads. Floating point is IEEE 754 with denormals, as processors are after a reset.
+ * and its C library has memcpy, memmove, memset, strlen, strcmp, strcpy, strcat and sqrt (rounded as IEEE 754 says), the compiler its own
+ * helpers (libgcc). fmaf is the processor's instruction; where there is none (a Cortex-M0 or M3), the C library's must round once. Nothing
+ * else is called: no stdio, no files, no clock, no threads. Floating point is IEEE 754 with denormals, as processors are after a reset.
  *
  * Memory is asked for while a model, a step or a trainer is made: mu_builder_*, mu_trainer_create, and within mu_trainer_run and
  * mu_trainer_evaluate before their first step. mu_step_plan lays out its own in the caller's arena and takes only what it needs for planning,

@@ -88,8 +88,8 @@ typedef struct mu_submodel mu_submodel;
  * at a time. MU_E_MEMORY when the arena is too small. */
 MU_API mu_status mu_submodel_plan(const mu_units *units, mu_arena *arena, mu_submodel **out, mu_error *err);
 
-/* Become the network of this choice; NULL: the whole model. MU_E_RANGE when a group keeps nothing; the submodel is then as before. Whatever was planned for
- * the network that it was is void. */
+/* Become the network of this choice; NULL: the whole model. MU_E_RANGE when a group keeps nothing; the submodel is then as before.
+ * Whatever was planned for the network that it was is void. */
 MU_API mu_status mu_submodel_form(mu_submodel *submodel, const bool *kept, mu_error *err);
 
 /* The small network, until it is formed again. Its tensors have the names of the whole model's. mu_model_init would draw from the

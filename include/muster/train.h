@@ -20,6 +20,7 @@ typedef struct mu_train_config {
     int         optimizer;     /* a mu_optimizer; its state starts afresh in every task */
     double      momentum, dampening, weight_decay, beta1, beta2, epsilon;
     bool        nesterov;
+    bool        fit_memory;    /* a device that cannot hold the step as it is keeps within its memory (mu_plan.memory_limit_bytes) */
 } mu_train_config;
 
 MU_API const mu_option *mu_train_options(size_t *count); /* rows without the schedule, which is the map `schedule:` in it */

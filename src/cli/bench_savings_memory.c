@@ -58,15 +58,25 @@ static bool is_same(const mu_model *model, cli_bench_net *nets)
            memcmp(mu_step_state(nets[ALL].step), mu_step_state(nets[HALF].step), mu_model_state_count(model) * sizeof(float)) == 0;
 }
 
+/* Half of the activations' memory, or the least that the network can be trained with. */
+static mu_status find_half(const mu_model *model, const mu_step_schedule *all, mu_step_config *config, mu_step_schedule *out, mu_error *err)
+{
+    config->memory_limit_bytes = all->peak_bytes - all->activation_bytes / 2;
+    mu_status status = mu_step_schedule_find(model, config, out, NULL, err);
+    if (status != MU_E_MEMORY)
+        return status;
+    config->memory_limit_bytes = out->peak_bytes;
+    return mu_step_schedule_find(model, config, out, NULL, err);
+}
+
 mu_status cli_savings_memory(const cli_bench_whole *whole, const cli_bench_effort *effort, cli_table *table, mu_error *err)
 {
     mu_step_config configs[STEPS] = { cli_bench_step_config(whole->named->batch), cli_bench_step_config(whole->named->batch) };
     cli_bench_net nets[STEPS] = { 0 };
     result r = { 0 };
     mu_status status = mu_step_schedule_find(whole->model, &configs[ALL], &r.schedules[ALL], NULL, err);
-    configs[HALF].memory_limit_bytes = r.schedules[ALL].peak_bytes - r.schedules[ALL].activation_bytes / 2;
     if (!status)
-        status = mu_step_schedule_find(whole->model, &configs[HALF], &r.schedules[HALF], NULL, err);
+        status = find_half(whole->model, &r.schedules[ALL], &configs[HALF], &r.schedules[HALF], err);
     for (int i = 0; i < STEPS && !status; i++) {
         status = cli_bench_net_create(whole->model, &configs[i], &nets[i], err);
         r.works[i] = (cli_bench_work){ .call = cli_bench_net_step, .self = &nets[i] };

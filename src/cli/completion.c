@@ -106,6 +106,16 @@ static void bash_flag(FILE *file, const cli_verb *verb, const cli_argument *flag
     fprintf(file, "' kind='%s' ;;\n", offers_files(flag) ? "-f" : offers_folders(flag) ? "-d" : "");
 }
 
+/* What may follow the first word of two-word verbs. */
+static void put_second_words(FILE *file, const char *first)
+{
+    size_t count;
+    const cli_verb *const *verbs = cli_verbs(&count);
+    for (size_t i = 0; i < count; i++)
+        if (cli_verb_is_begun_by(verbs[i], first))
+            fprintf(file, " %s", verbs[i]->name + strlen(first) + 1);
+}
+
 static void bash_verb(FILE *file, const cli_verb *verb)
 {
     fprintf(file, "    '%s') flags='", verb->name);
@@ -113,16 +123,12 @@ static void bash_verb(FILE *file, const cli_verb *verb)
         fprintf(file, "--%s ", verb->arguments.flags[i].name);
     fputs("--help' offered='", file);
     const char *kind = "";
+    put_second_words(file, verb->name); /* "fetch" after "data" */
     for (size_t i = 0; i < verb->arguments.word_count; i++) {
         const cli_argument *word = &verb->arguments.words[i];
         put_values(word, file);
         kind = offers_files(word) ? "-f" : offers_folders(word) ? "-d" : kind;
     }
-    size_t count, length = strlen(verb->name);
-    const cli_verb *const *verbs = cli_verbs(&count);
-    for (size_t i = 0; i < count; i++) /* "fetch" after "data" */
-        if (strncmp(verbs[i]->name, verb->name, length) == 0 && verbs[i]->name[length] == ' ')
-            fprintf(file, " %s", verbs[i]->name + length + 1);
     fprintf(file, "' kind='%s' ;;\n", kind);
 }
 
@@ -136,12 +142,14 @@ static void put_first_words(FILE *file, bool with_arms)
         size_t length = strcspn(verbs[i]->name, " ");
         snprintf(first, sizeof first, "%.*s", (int)length, verbs[i]->name);
         const char *word = first;
-        if (!verbs[i]->name[length] || cli_verb_named(&word, 1, &taken))
+        bool seen = i > 0 && cli_verb_is_begun_by(verbs[i - 1], first); /* they stand together */
+        if (!verbs[i]->name[length] || seen || cli_verb_named(&word, 1, &taken))
             continue;
-        if (with_arms)
-            fprintf(file, "    '%s') flags='--help' offered='%s' kind='' ;;\n", first, verbs[i]->name + length + 1);
-        else
-            fprintf(file, " %s", first);
+        fprintf(file, with_arms ? "    '%s') flags='--help' offered='" : " %s", first);
+        if (with_arms) {
+            put_second_words(file, first);
+            fputs("' kind='' ;;\n", file);
+        }
     }
 }
 

@@ -118,7 +118,7 @@ static const cli_example examples[] = {
 
 const cli_verb cli_verb_bench_kernels = {
     .name = "bench kernels",
-    .summary = "time each kernel, against what the processor could do at best",
+    .summary = "time each kernel, against the processor's own limits",
     .about = "Convolutions, dense layers and LSTMs, each direction by itself: GFLOP/s, with the taps in the padding counted, and their share "
              "of what multiply-adds in registers reach on this processor. Then what memory bounds, by the bytes that go in and out. Then the "
              "merging of updates: by the bytes of the updates alone, against reading from memory; and with the mean read and written in every "

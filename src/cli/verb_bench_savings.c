@@ -88,7 +88,7 @@ static mu_status verb_bench_savings(const void *options, mu_error *err)
 
 static const cli_argument flags[] = {
     { .name = "cases", .letter = 'c', .kind = CLI_TEXT, .offset = offsetof(savings_options, cases), .value = "A,B",
-      .help = "these, by the names of muster bench step; otherwise " USUAL_CASES },
+      .help = "these, by the names that muster bench step has; otherwise six of them" },
     CLI_BENCH_EFFORT_FLAGS(savings_options, effort, "turns that each step has; otherwise 5", "how long a turn is; otherwise 0.1"),
     CLI_FORMAT_FLAG(savings_options, format, cli_formats_text_json),
 };
@@ -100,7 +100,7 @@ static const cli_example examples[] = {
 
 const cli_verb cli_verb_bench_savings = {
     .name = "bench savings",
-    .summary = "time what a smaller plan saves: widths, random submodels, less memory",
+    .summary = "time what a smaller plan saves, and look at its memory",
     .about = "Three tables. Widths: an eighth of the channels of every layer to all of them; the step's time against the whole network's, over the "
              "same ratio of the multiply-accumulates that are counted (1: it saves what it promises), and the memory that a step touches, over "
              "what was planned. Submodels: random channels, drawn anew for every mini-batch; what gathering their weights and putting them back "

@@ -9,6 +9,7 @@
 #include "muster/build.h"
 #include "tensor/kernels.h"
 
+#include <math.h>
 #include <stdio.h>
 
 enum { WIDTHS = 17, BATCH = 32 };
@@ -95,12 +96,13 @@ static const cli_column columns[] = {
     { "best_s", "at best", true },
     { "gflop_per_s", "GFLOP/s", true },
     { "planned_memory_bytes", "peak memory", true },
-    { "slower_than_next", "slower than the next", false },
+    { "by_next", "by the next", true },
 };
 
-static bool is_slower_than_next(const bench *b, size_t i)
+/* Above 1: slower than the next larger width. The last has none. */
+static double by_next(const bench *b, size_t i)
 {
-    return i + 1 < WIDTHS && b->works[i].median_s > b->works[i + 1].median_s;
+    return i + 1 < WIDTHS ? b->works[i].median_s / b->works[i + 1].median_s : NAN;
 }
 
 static void add_row(cli_table *table, const bench *b, uint32_t i)
@@ -124,23 +126,23 @@ static void add_row(cli_table *table, const bench *b, uint32_t i)
     snprintf(text, sizeof text, "%.1f", gflop_per_s);
     cli_table_real(table, gflop_per_s, text);
     cli_table_count(table, w->net.planned_bytes, cli_format_bytes(w->net.planned_bytes, text));
-    cli_table_bool(table, is_slower_than_next(b, i), is_slower_than_next(b, i) ? "yes" : "");
+    snprintf(text, sizeof text, "%.3f", by_next(b, i));
+    cli_table_real(table, by_next(b, i), part < WIDTHS ? text : "");
 }
 
 static void print(const bench *b, const cli_bench_effort *effort, int format)
 {
-    char sum[CLI_NUMBER_BYTES];
-    double sum_s = 0;
-    unsigned slower = 0;
+    char sum[CLI_NUMBER_BYTES], worst[CLI_NUMBER_BYTES];
+    double sum_s = 0, worst_by_next = 0;
     cli_table *table = cli_table_create(columns, MU_COUNT(columns));
     for (uint32_t i = 0; i < WIDTHS; i++) {
         add_row(table, b, i);
         sum_s += b->works[i].median_s;
-        slower += is_slower_than_next(b, i);
+        worst_by_next = fmax(worst_by_next, by_next(b, i));
     }
     if (format == CLI_FORMAT_JSON) {
-        printf("{\"bench\":\"widths\",\"kernels\":\"%s\",\"repeats\":%u,\"batch_size\":%u,\"sum_s\":%s,\"slower_than_next\":%u,\"cases\":",
-               mu_kernels()->name, effort->repeats, (unsigned)BATCH, cli_format_exact(sum_s, sum), slower);
+        printf("{\"bench\":\"widths\",\"kernels\":\"%s\",\"repeats\":%u,\"batch_size\":%u,\"sum_s\":%s,\"worst_by_next\":%s,\"cases\":",
+               mu_kernels()->name, effort->repeats, (unsigned)BATCH, cli_format_exact(sum_s, sum), cli_format_exact(worst_by_next, worst));
         cli_table_print(table, CLI_FORMAT_JSON, stdout);
         fputs("}\n", stdout);
     } else if (format == CLI_FORMAT_CSV) {
@@ -149,7 +151,8 @@ static void print(const bench *b, const cli_bench_effort *effort, int format)
         printf("fedavg-cnn with all of its layers scaled, batch %u, on one thread with the %s kernels, medians of %u turns:\n\n",
                (unsigned)BATCH, mu_kernels()->name, effort->repeats);
         cli_table_print(table, CLI_FORMAT_TEXT, stdout);
-        printf("\nall %u widths together: %s; slower than the next larger one: %u\n", (unsigned)WIDTHS, cli_format_seconds(sum_s, sum), slower);
+        printf("\nall %u widths together: %s; the slowest by its next larger one: %.3f\n", (unsigned)WIDTHS, cli_format_seconds(sum_s, sum),
+               worst_by_next);
     }
     cli_table_destroy(table);
 }
@@ -185,7 +188,8 @@ const cli_verb cli_verb_bench_widths = {
     .summary = "time a network at seventeen widths",
     .about = "The built-in fedavg-cnn with i/17 of the channels and units of every layer, i = 1 to 17, rounded up: most widths fit no vector. "
              "A federation of submodels meets new widths all the time, so the table also says what one costs when it is met for the first "
-             "time: the model and the plan of its step (prepared in), and the first step in memory that is new.\n\n"
+             "time: the model and the plan of its step (prepared in), and the first step in memory that is new. The last column is "
+             "its time by that of the next larger width: above 1, the narrower network is the slower one.\n\n"
              "bench/peers/compare widths measures other systems on the same widths.",
     CLI_EXAMPLES(examples),
     .arguments = { CLI_FLAGS(flags), .options_bytes = sizeof(widths_options) },

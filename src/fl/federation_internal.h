@@ -22,6 +22,16 @@ typedef struct mu_task_slot {
     uint32_t next_free;
 } mu_task_slot;
 
+/* What a plan takes on a device that must make it fit: found once. */
+#define MU_FITTED_MAX 256
+typedef struct mu_fitted {
+    mu_train_config train;
+    uint64_t        memory_bytes; /* the device's; 0: nothing here yet */
+    uint32_t        num_examples;
+    size_t          peak_bytes;
+    mu_plan_extra   extra;
+} mu_fitted;
+
 struct mu_control {
     mu_federation_config config;
     mu_carrier           carrier;
@@ -52,6 +62,7 @@ struct mu_control {
     mu_train_config priced_train;
     size_t          priced_step_bytes;
     uint64_t        macs_per_example;
+    mu_fitted       fitted[MU_FITTED_MAX]; /* by device memory and number of examples, each in its place */
 };
 
 /* The federation and what methods may ask of it are one thing seen from two sides. */

@@ -53,6 +53,28 @@ static mu_status peak_memory(mu_control *control, const mu_plan *plan, uint32_t 
     return MU_OK;
 }
 
+/* The same on a device that must make it fit. The search takes milliseconds, so what was found is kept; where two devices want one place, the
+ * later has it. */
+static mu_status fit_memory(mu_control *control, uint64_t memory_bytes, uint32_t num_examples, mu_plan *plan, mu_work *work, mu_error *err)
+{
+    mu_fitted *fitted = &control->fitted[(memory_bytes / 1024 * 31 + num_examples) % MU_FITTED_MAX];
+    plan->memory_limit_bytes = memory_bytes;
+    if (fitted->memory_bytes != memory_bytes || fitted->num_examples != num_examples ||
+        memcmp(&fitted->train, &plan->train, sizeof plan->train) != 0) {
+        fitted->memory_bytes = 0;
+        mu_status status = mu_plan_peak_memory(control->config.model, plan, num_examples, true, &fitted->peak_bytes, &fitted->extra, err);
+        if (status)
+            return status;
+        fitted->memory_bytes = memory_bytes;
+        fitted->num_examples = num_examples;
+        fitted->train = plan->train;
+    }
+    work->peak_memory_bytes = fitted->peak_bytes;
+    work->macs[MU_PRECISION_FP32] += fitted->extra.macs;
+    work->extra_moved_bytes = fitted->extra.moved_bytes;
+    return MU_OK;
+}
+
 mu_status mu_tasks_price(mu_control *control, uint32_t device, mu_task *task, mu_error *err)
 {
     const mu_federation_config *config = &control->config;
@@ -72,9 +94,11 @@ mu_status mu_tasks_price(mu_control *control, uint32_t device, mu_task *task, mu
     task->work.bytes_down = wire.method->wire->bytes_down(config->model, wire.state, &task->plan);
     task->work.bytes_up = wire.method->wire->bytes_up(config->model, wire.state, &task->plan);
     status = peak_memory(control, &task->plan, num_examples, &task->work.peak_memory_bytes, err);
+    mu_profile profile = mu_fleet_profile(config->fleet, device);
+    if (!status && task->plan.train.fit_memory && task->work.peak_memory_bytes > profile.memory_bytes)
+        status = fit_memory(control, profile.memory_bytes, num_examples, &task->plan, &task->work, err);
     if (status)
         return status;
-    mu_profile profile = mu_fleet_profile(config->fleet, device);
     task->price = mu_price_work(&profile, &task->work);
     return MU_OK;
 }

@@ -128,6 +128,8 @@ static void reset(mu_memory_plan *p)
         p->nodes[i] = (mu_node_leases){ MU_LEASE_NONE, MU_LEASE_NONE, MU_LEASE_NONE, MU_LEASE_NONE, MU_LEASE_NONE };
         p->again_time[i] = p->backward_time[i] = 0;
     }
+    for (uint32_t edge = 0; edge < p->input_count; edge++)
+        p->accumulate[edge] = false;
 }
 
 static uint32_t want(mu_memory_plan *p, uint32_t value)
@@ -289,8 +291,6 @@ static void lease_backward(mu_memory_plan *p)
 {
     const uint32_t nodes = p->model->node_count;
     uint32_t edge = p->input_count, next = 0;
-    for (uint32_t e = 0; e < p->input_count; e++)
-        p->accumulate[e] = false;
     uint32_t logits_until = p->backward_time[nodes - 1];
     p->gradients[nodes] = add_lease(p, value_bytes(p, nodes), loss_time(p), logits_until ? logits_until : loss_time(p));
     for (uint32_t i = nodes; i-- > 0;) {

@@ -6,8 +6,9 @@
  * left them.
  *
  * For each number of parts the search goes down from the plain way, one layer at a time, to less memory: of all layers that could be
- * recomputed, or kept after all, it takes the one that saves the most bytes at the peak for what it costs, as told by the plan itself. So the
- * way down does not depend on the limit, every limit that one of its stops fits is met, and the least of all stops is the smallest limit. The first stop that fits is then relieved of what it would not have needed. */
+ * recomputed, or kept after all, it takes the one that saves the most bytes at the peak for what it costs, as told by the plan itself. The
+ * way down does not depend on the limit: so every limit that one of its stops fits is met, and the least of all stops is the smallest
+ * limit. The first stop that fits is then relieved of what it would not have needed. */
 #include "nn/memory_schedule.h"
 
 #include "nn/cost.h"
@@ -75,9 +76,13 @@ static void begin_parts(search *s, uint32_t micro_batch)
                                         .share = !s->wish || !s->wish->apart };
     s->schedule->micro_batch = micro_batch;
     mu_memory_plan_ask(s->plan, &request);
+}
+
+static void find_candidates(search *s)
+{
     s->schedule->candidate_count = 0;
     for (uint32_t i = 0; i < s->plan->model->node_count; i++) {
-        s->schedule->again_cost[i] = mu_cost_of_work(forward_work(s, i, micro_batch));
+        s->schedule->again_cost[i] = mu_cost_of_work(forward_work(s, i, s->schedule->micro_batch));
         if (mu_memory_plan_can_recompute(s->plan, i))
             s->schedule->candidates[s->schedule->candidate_count++] = i;
     }
@@ -198,6 +203,7 @@ static void try_parts(search *s, uint32_t micro_batch)
     if (split_cost >= s->best_cost)
         return;
     begin_parts(s, micro_batch);
+    find_candidates(s);
     while (!settle(s))
         if (!step_down(s))
             return;

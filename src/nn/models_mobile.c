@@ -67,7 +67,8 @@ void mu_build_mobilenetv2(mu_builder *builder, const mu_layer *norm)
         uint8_t  expansion;
         uint16_t channels;
         uint8_t  blocks, stride;
-    } stages[] = { { 1, 16, 1, 1 }, { 6, 24, 2, 2 }, { 6, 32, 3, 2 }, { 6, 64, 4, 2 }, { 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 } };
+    } stages[] = { { 1, 16, 1, 1 }, { 6, 24, 2, 2 },  { 6, 32, 3, 2 }, { 6, 64, 4, 2 },
+                   { 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 } };
     builder->init = MU_INIT_HE;
     net n = { .builder = builder, .norm = norm };
     mu_shape image = builder->model->input;

@@ -50,8 +50,8 @@ void mu_build_mlp(mu_builder *builder, const mu_layer *norm)
     output(builder, "fc2");
 }
 
-/* As it is taught today: ReLU and maximum, where 1998 had tanh and trained averages; on 32x32x3, PyTorch's tutorial network. 28x28 gets the border that LeCun's 32x32
- * images had. */
+/* As it is taught today: ReLU and maximum, where 1998 had tanh and trained averages; on 32x32x3, PyTorch's tutorial network. 28x28
+ * gets the border that LeCun's 32x32 images had. */
 void mu_build_lenet5(mu_builder *builder, const mu_layer *norm)
 {
     (void)norm;

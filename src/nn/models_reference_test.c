@@ -52,8 +52,8 @@ typedef struct test_case {
     const cJSON *json;
     char         label[64];
     mu_model    *model;
-    bool         normalised;        /* it has batch or group norms */
-    double       longest, shift;    /* length of the longest tensor of figures; what models.py adds to the norms */
+    bool         normalised;     /* it has batch or group norms */
+    double       longest, shift; /* length of the longest tensor of figures; what models.py adds to the norms */
 } test_case;
 
 /* What single precision may lose, as a share of a vector's length; more where norms divide by small differences of large sums. 2e-5 is
@@ -118,19 +118,24 @@ static void expect_names_and_shapes(const test_case *c)
     }
 }
 
+static bool ends_with(const char *name, const char *end)
+{
+    size_t length = strlen(name), end_length = strlen(end);
+    return length >= end_length && strcmp(name + length - end_length, end) == 0;
+}
+
 /* models.py's `first_values`. */
 static float first_value(const test_case *c, const mu_tensor *tensor, uint32_t stream, size_t i)
 {
     double value = unit(stream, i), fan_in = 1;
-    size_t name_length = strlen(tensor->name);
     if (tensor->rank > 1) {
         for (uint32_t axis = 1; axis < tensor->rank; axis++)
             fan_in *= tensor->shape[axis];
         return (float)(value * sqrt(6 / fan_in));
     }
-    if (strcmp(tensor->name + name_length - strlen("running_var"), "running_var") == 0)
+    if (ends_with(tensor->name, "running_var"))
         return (float)(1 + value / 2);
-    if (strcmp(tensor->name + name_length - strlen("weight"), "weight") == 0)
+    if (ends_with(tensor->name, "weight"))
         return (float)((1 + value / 4) / (c->shift > 0 ? 2 : 1));
     return (float)(c->shift + value / 10);
 }

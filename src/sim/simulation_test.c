@@ -112,6 +112,33 @@ static void planned_memory_is_measured_memory(void **unused)
     free(o.state);
 }
 
+/* Devices that are too small for the step take part once they may make it fit; they take longer, and come to the same result. */
+static void small_devices_fit(void **unused)
+{
+    (void)unused;
+#define ALIKE(memory, fit)                                                                                                        \
+    "seed: 5\nrounds: 2\nmodel: lenet5\n"                                                                                         \
+    "data: {name: writers, devices: 6, examples_per_device: 30, test_examples: 50}\n"                                              \
+    "fleet: {mix: {board: 1}, classes: {board: {extend: pi-4, memory: " memory "}}}\n"                                             \
+    "train: {batch_size: 10, learning_rate: 0.1, fit_memory: " fit "}\nwhen: {cohort: 6}\n"
+    outcome large = simulate(ALIKE("1GiB", "false"), 2, NULL, false, 0);
+    outcome asked = simulate(ALIKE("1GiB", "true"), 2, NULL, false, 0);
+    outcome small = simulate(ALIKE("900KiB", "true"), 2, NULL, false, 0);
+    assert_int_equal(large.totals.updates_merged, 12);
+    assert_memory_equal(&large.totals, &asked.totals, sizeof large.totals);
+    assert_true(large.totals.peak_memory_bytes > 900 << 10);
+    assert_int_equal(small.totals.updates_merged, 12);
+    assert_in_range(small.totals.peak_memory_bytes, 1, 900 << 10);
+    assert_in_range(small.peak_bytes, 1, 900 << 10);
+    assert_true(small.totals.device_time_s > large.totals.device_time_s * 1.001);
+    assert_memory_equal(small.state, large.state, large.count * sizeof(float));
+    outcome refused = simulate(ALIKE("900KiB", "false"), 2, NULL, false, 0);
+    assert_true(refused.status != MU_OK || refused.totals.updates_merged == 0);
+    outcome *all[] = { &large, &asked, &small, &refused };
+    for (size_t i = 0; i < MU_COUNT(all); i++)
+        free(all[i]->state);
+}
+
 static void resumed_ends_with_the_same_bytes(void **unused)
 {
     (void)unused;
@@ -195,6 +222,7 @@ int main(void)
         cmocka_unit_test(same_bytes_for_any_number_of_workers),
         cmocka_unit_test(another_seed_is_another_run),
         cmocka_unit_test(planned_memory_is_measured_memory),
+        cmocka_unit_test(small_devices_fit),
         cmocka_unit_test(resumed_ends_with_the_same_bytes),
         cmocka_unit_test(it_learns), cmocka_unit_test(it_learns_a_text),
         cmocka_unit_test(nobody_who_can_take_part),

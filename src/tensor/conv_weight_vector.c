@@ -83,7 +83,7 @@ static void run_rows(const gradient *g, mu_tile tile, const float *a, uint32_t r
     tile.a = base;
     tile.held = tile.c = to;
     for (uint32_t row = 0; row < rows;) {
-        uint32_t height = mu_next_rows(rows - row, mu_tile_rows(vectors));
+        uint32_t height = mu_next_rows(rows - row, mu_outer_rows(vectors));
         for (uint32_t r = 0; r < height; r++)
             to[r] = dw + (size_t)(row + r) * g->conv->out_channels;
         tile.walk.a_start = a_start + row;
@@ -164,7 +164,7 @@ void MU_KERNEL(conv_grad_weight)(const mu_conv *c, const float *x, const float *
     gradient g = { .conv = c, .depth = c->in_channels / c->groups, .width = c->out_channels / c->groups };
     edges    merged;
     /* Few channels do not fill a tile; those of a whole kernel row may, when they lie in one line. */
-    if (g.depth < MU_TILE_ROWS && c->groups == 1 && c->in_stride == c->in_channels && c->kernel_w > 1 && find_edges(c, &merged))
+    if (g.depth < mu_tile_rows(1) && c->groups == 1 && c->in_stride == c->in_channels && c->kernel_w > 1 && find_edges(c, &merged))
         g.merged = &merged;
     for (uint32_t group = 0; group < c->groups; group++) {
         g.x = x + (size_t)group * g.depth;

@@ -13,6 +13,7 @@
 typedef struct layer {
     const char *name;
     uint32_t    size, in_channels, out_channels, kernel, pad, stride; /* size 0: dense */
+    uint32_t    groups;                                               /* 0: 1 */
 } layer;
 
 static const layer layers[] = {
@@ -21,7 +22,9 @@ static const layer layers[] = {
     { "conv 3x3 32x32 3-32", 32, 3, 32, 3, 1, 1 },     { "conv 3x3 32x32 32-64", 32, 32, 64, 3, 1, 1 },
     { "conv 3x3 32x32 16-16", 32, 16, 16, 3, 1, 1 },   { "conv 3x3 16x16 16-32 s2", 32, 16, 32, 3, 1, 2 },
     { "conv 3x3 8x8 64-64", 8, 64, 64, 3, 1, 1 },      { "conv 3x3 4x4 512-512", 4, 512, 512, 3, 1, 1 },
-    { "conv 5x5 14x14 17-33", 14, 17, 33, 5, 2, 1 },
+    { "conv 5x5 14x14 17-33", 14, 17, 33, 5, 2, 1 },   { "conv 1x1 16x16 32-192", 16, 32, 192, 1, 0, 1 },
+    { "conv 1x1 8x8 384-64", 8, 384, 64, 1, 0, 1 },    { "depthwise 3x3 32x32 96", 32, 96, 96, 3, 1, 1, 96 },
+    { "depthwise 3x3 8x8 384", 8, 384, 384, 3, 1, 1, 384 },
 };
 
 enum { FORWARD, GRAD_INPUT, GRAD_WEIGHT, DIRECTIONS };
@@ -50,7 +53,7 @@ static mu_conv conv_of(const layer *l, uint32_t batch)
     uint32_t out = (l->size + 2 * l->pad - l->kernel) / l->stride + 1;
     return (mu_conv){ .batch = batch, .in_height = l->size, .in_width = l->size, .in_channels = l->in_channels, .out_height = out,
                       .out_width = out, .out_channels = l->out_channels, .kernel_h = l->kernel, .kernel_w = l->kernel,
-                      .stride_h = l->stride, .stride_w = l->stride, .pad_h = l->pad, .pad_w = l->pad, .groups = 1,
+                      .stride_h = l->stride, .stride_w = l->stride, .pad_h = l->pad, .pad_w = l->pad, .groups = l->groups ? l->groups : 1,
                       .in_stride = l->in_channels, .out_stride = l->out_channels };
 }
 
@@ -159,7 +162,7 @@ static void measure_layer(const layer *l, uint32_t batch, double seconds)
     mu_conv c = l->size ? conv_of(l, batch) : (mu_conv){ .in_height = 1, .in_width = 1, .out_height = 1, .out_width = 1 };
     size_t  in = (size_t)batch * c.in_height * c.in_width * l->in_channels;
     size_t  out = (size_t)batch * c.out_height * c.out_width * l->out_channels;
-    size_t  weights = (size_t)l->in_channels * l->out_channels * (l->size ? l->kernel * l->kernel : 1);
+    size_t  weights = (size_t)l->in_channels * l->out_channels * (l->size ? l->kernel * l->kernel : 1) / (l->groups ? l->groups : 1);
     double  flops = 2.0 * (double)weights * batch * c.out_height * c.out_width;
     buffers b = { filled(in), filled(weights), filled(out), filled(in), filled(weights), filled(out), filled(l->out_channels), NULL };
     for (int direction = 0; direction < DIRECTIONS; direction++) {

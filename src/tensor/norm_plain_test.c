@@ -180,6 +180,38 @@ static void group_norm(void **state)
     check_norm(2, 2, 150, 75);
 }
 
+/* An activation in the same pass gives what it gives behind the norm, forward and backward. */
+static void batch_norm_with_activation(void **state)
+{
+    (void)state;
+    enum { ROWS = 40, WIDTH = 5, COUNT = ROWS * WIDTH };
+    static const mu_activation kinds[] = { MU_ACTIVATION_RELU, MU_ACTIVATION_RELU6 };
+    const mu_kernel_table *plain = mu_kernels_plain();
+    const mu_rows rows = { ROWS, WIDTH, WIDTH };
+    const float scale[WIDTH] = { 1, -2, 9, 0.5f, -7 }, shift[WIDTH] = { 0, 3, 1, -1, 6 };
+    test_seed(33);
+    for (size_t k = 0; k < MU_COUNT(kinds); k++) {
+        float *x = test_filled(COUNT, TEST_ORDINARY), *dy = test_filled(COUNT, TEST_ORDINARY), *c = test_filled(6 * WIDTH, TEST_ORDINARY);
+        float  y[COUNT], expected[COUNT], dx[COUNT], sums[2][2 * WIDTH];
+        mu_batch_norm bn = { .scale = scale, .shift = shift, .epsilon = 1e-5f, .momentum = 0.1f, .running_mean = c,
+                             .running_var = c + WIDTH, .saved_mean = c + 2 * WIDTH, .saved_inv_std = c + 3 * WIDTH };
+        plain->batch_norm_forward(&bn, rows, x, WIDTH, expected, NULL);
+        plain->activation_forward(kinds[k], rows, expected, WIDTH, expected);
+        bn.activation = kinds[k];
+        plain->batch_norm_forward(&bn, rows, x, WIDTH, y, NULL);
+        test_equal("y", expected, y, COUNT);
+        plain->batch_norm_backward(&bn, rows, x, WIDTH, dy, sums[0], sums[0] + WIDTH, WIDTH, dx, false, NULL);
+        plain->activation_backward(kinds[k], rows, y, WIDTH, dy, WIDTH, dy, false);
+        bn.activation = MU_ACTIVATION_NONE;
+        plain->batch_norm_backward(&bn, rows, x, WIDTH, dy, sums[1], sums[1] + WIDTH, WIDTH, expected, false, NULL);
+        test_equal("dx", expected, dx, COUNT);
+        test_equal("dscale and dshift", sums[1], sums[0], 2 * WIDTH);
+        free(c);
+        free(dy);
+        free(x);
+    }
+}
+
 /* Inference takes the running statistics; one row has no unbiased variance. */
 static void inference_and_one_row(void **state)
 {
@@ -203,6 +235,6 @@ static void inference_and_one_row(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(batch_norm), cmocka_unit_test(group_norm),
-                                        cmocka_unit_test(inference_and_one_row) };
+                                        cmocka_unit_test(batch_norm_with_activation), cmocka_unit_test(inference_and_one_row) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

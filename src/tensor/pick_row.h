@@ -71,14 +71,13 @@ static inline void gather_columns(const mu_pick *pick, const float *whole, float
         gather_block(block, _mm512_maskz_loadu_ps(first_lanes(left), whole), part, part_end);
 }
 
-/* The part's values for a block, each in its lane. */
+/* The part's values for a block, the first ones. */
 static inline __m512 part_of_block(const mu_pick_block *block, const float *part, const float *part_end)
 {
     const float *from = part + block->before;
     if (part_end - from >= MU_LANES)
-        return _mm512_maskz_expand_ps(block->marks, _mm512_loadu_ps(from));
-    const __mmask16 there = first_lanes((uint32_t)__builtin_popcount(block->marks));
-    return _mm512_maskz_expand_ps(block->marks, _mm512_maskz_loadu_ps(there, from));
+        return _mm512_loadu_ps(from);
+    return _mm512_maskz_loadu_ps(first_lanes((uint32_t)__builtin_popcount(block->marks)), from);
 }
 
 /* Whole blocks are read and written back, which is faster than writing some of their lanes. */
@@ -92,10 +91,10 @@ static inline void scatter_columns(const mu_pick *pick, const float *part, const
     uint32_t             left = pick->width;
     for (; left >= MU_LANES; left -= MU_LANES, whole += MU_LANES, block++) {
         const __m512 values = part_of_block(block, part, part_end);
-        _mm512_storeu_ps(whole, _mm512_mask_mov_ps(_mm512_loadu_ps(whole), block->marks, values));
+        _mm512_storeu_ps(whole, _mm512_mask_expand_ps(_mm512_loadu_ps(whole), block->marks, values));
     }
     if (left)
-        _mm512_mask_storeu_ps(whole, block->marks, part_of_block(block, part, part_end));
+        _mm512_mask_storeu_ps(whole, block->marks, _mm512_maskz_expand_ps(block->marks, part_of_block(block, part, part_end)));
 }
 
 static inline void scatter_add_columns(const mu_pick *pick, float alpha, const float *part, const float *part_end, float *whole)
@@ -109,11 +108,13 @@ static inline void scatter_add_columns(const mu_pick *pick, float alpha, const f
     uint32_t             left = pick->width;
     for (; left >= MU_LANES; left -= MU_LANES, whole += MU_LANES, block++) {
         const __m512 old = _mm512_loadu_ps(whole);
-        _mm512_storeu_ps(whole, _mm512_mask3_fmadd_ps(factor, part_of_block(block, part, part_end), old, block->marks));
+        const __m512 values = _mm512_maskz_expand_ps(block->marks, part_of_block(block, part, part_end));
+        _mm512_storeu_ps(whole, _mm512_mask3_fmadd_ps(factor, values, old, block->marks));
     }
     if (left) {
         const __m512 old = _mm512_maskz_loadu_ps(block->marks, whole);
-        _mm512_mask_storeu_ps(whole, block->marks, _mm512_fmadd_ps(factor, part_of_block(block, part, part_end), old));
+        const __m512 values = _mm512_maskz_expand_ps(block->marks, part_of_block(block, part, part_end));
+        _mm512_mask_storeu_ps(whole, block->marks, _mm512_fmadd_ps(factor, values, old));
     }
 }
 

@@ -13,7 +13,7 @@
 #include "tensor/variant.h"
 #include "tensor/vec.h"
 
-#define MU_TILE_ROWS 12 /* at most */
+#define MU_TILE_ROWS 16 /* at most */
 #if VEC_REGISTERS >= 32
 #define MU_TILE_VECTORS 4
 #else
@@ -48,7 +48,7 @@ typedef struct mu_tile {
 
 typedef void mu_tile_function(const mu_tile *tile);
 
-/* The tile with this many rows (1 .. mu_tile_rows(vectors)) and vectors (1 .. MU_TILE_VECTORS). */
+/* The tile with this many rows (1 .. mu_tile_rows(vectors), mu_outer_rows(vectors)) and vectors (1 .. MU_TILE_VECTORS). */
 mu_tile_function *MU_KERNEL(dot_tile)(uint32_t rows, uint32_t vectors);
 mu_tile_function *MU_KERNEL(outer_tile)(uint32_t rows, uint32_t vectors);
 
@@ -73,6 +73,12 @@ static inline uint32_t mu_tile_rows(uint32_t vectors)
     static const uint32_t rows[] = { 0, 12, 6 };
 #endif
     return rows[vectors];
+}
+
+/* Rows side by side need one pointer, not one each: a narrow tile may have more of them. */
+static inline uint32_t mu_outer_rows(uint32_t vectors)
+{
+    return VEC_REGISTERS >= 32 && vectors == 1 ? MU_TILE_ROWS : mu_tile_rows(vectors);
 }
 
 /* Columns are cut into panels of at most MU_TILE_VECTORS vectors. No panel of one vector at the end of wide ones: a narrow tile

@@ -88,6 +88,8 @@ MU_INLINE void mu_tile_end(const mu_tile *t, int rows, int vectors, vec_mask las
 }
 
 /* All tiles there are, for the tables: TILE(rows, vectors), in order. */
+#define MU_TILES_16(TILE, vectors)                                                                                               \
+    MU_TILES_12(TILE, vectors) TILE(13, vectors) TILE(14, vectors) TILE(15, vectors) TILE(16, vectors)
 #define MU_TILES_12(TILE, vectors)                                                                                               \
     MU_TILES_8(TILE, vectors) TILE(9, vectors) TILE(10, vectors) TILE(11, vectors) TILE(12, vectors)
 #define MU_TILES_8(TILE, vectors) MU_TILES_6(TILE, vectors) TILE(7, vectors) TILE(8, vectors)
@@ -95,7 +97,9 @@ MU_INLINE void mu_tile_end(const mu_tile *t, int rows, int vectors, vec_mask las
     TILE(1, vectors) TILE(2, vectors) TILE(3, vectors) TILE(4, vectors) TILE(5, vectors) TILE(6, vectors)
 #if VEC_REGISTERS >= 32
 #define MU_TILES(TILE) MU_TILES_12(TILE, 1) MU_TILES_12(TILE, 2) MU_TILES_8(TILE, 3) MU_TILES_6(TILE, 4)
+#define MU_OUTER_TILES(TILE) MU_TILES_16(TILE, 1) MU_TILES_12(TILE, 2) MU_TILES_8(TILE, 3) MU_TILES_6(TILE, 4)
 #else
+#define MU_OUTER_TILES(TILE) MU_TILES(TILE)
 #define MU_TILES(TILE) MU_TILES_12(TILE, 1) MU_TILES_6(TILE, 2)
 #endif
 

@@ -66,10 +66,10 @@ MU_INLINE void outer_tile(const mu_tile *t, const int rows, const int vectors)
     }
 #define ENTRY(rows, vectors) [vectors][rows] = outer_##rows##_by_##vectors,
 
-MU_TILES(DEFINE)
+MU_OUTER_TILES(DEFINE)
 
 mu_tile_function *MU_KERNEL(outer_tile)(uint32_t rows, uint32_t vectors)
 {
-    static mu_tile_function *const tiles[MU_TILE_VECTORS + 1][MU_TILE_ROWS + 1] = { MU_TILES(ENTRY) };
+    static mu_tile_function *const tiles[MU_TILE_VECTORS + 1][MU_TILE_ROWS + 1] = { MU_OUTER_TILES(ENTRY) };
     return tiles[vectors][rows];
 }

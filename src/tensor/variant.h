@@ -1,7 +1,7 @@
 /* The kernels' sources are compiled several times, each time with the flags of another processor and another MU_VARIANT: the plain
  * reference, AVX2, AVX-512, NEON. What they define is named by MU_KERNEL, so that all variants fit into one program.
- * Convolution and matrix product have two sources, conv_plain.c and conv_vector.c; everything else has one, which the
- * compiler turns into vectors where the flags let it. */
+ * What gains by it has two sources, such as conv_plain.c and conv_vector.c; everything else has one, which the compiler turns into
+ * vectors where the flags let it. */
 #ifndef MUSTER_TENSOR_VARIANT_H
 #define MUSTER_TENSOR_VARIANT_H
 
