@@ -141,7 +141,7 @@ def check_same_work(case, sides):
 def print_table(results, options):
     peers = [name for name in options.sides if name != "muster"]
     row = "{:<20} {:>11}" + " {:>21}" * len(peers)
-    print("\n" + row.format("case", "muster ms", *(f"{peer} ms (ratio)" if len(peer) < 10 else peer for peer in peers)), file=sys.stderr)
+    print("\n" + row.format("case", "muster", *peers), file=sys.stderr)
     for case, sides in results.items():
         own_s = time_s(sides["muster"]) if "muster" in sides else None
         cells = []
@@ -150,8 +150,8 @@ def print_table(results, options):
             bracket = f" ({ratio(sides['muster'], sides[peer]):.3f})" if their_s and own_s else ""
             cells.append(f"{their_s * 1e3:.3f}{bracket}" if their_s else "-")
         print(row.format(case, f"{own_s * 1e3:.3f}" if own_s else "-", *cells), file=sys.stderr)
-    print("Medians over the rounds, one thread; in brackets Muster's time by theirs in the same round: below 1, Muster is faster.\n",
-          file=sys.stderr)
+    print("Milliseconds, medians over the rounds, one thread; in brackets Muster's time by theirs in the same round: below 1, Muster is "
+          "faster.\n", file=sys.stderr)
     all_turns = [turn for sides in results.values() for turns in sides.values() for turn in turns]
     disturbed = [turn for turn in all_turns if turn["others_share"] > BUSY_MACHINE]
     if disturbed:
@@ -169,7 +169,7 @@ def sum_ratio(both, peer):
 
 
 def line_of(bench, peer, results):
-    """A peer's line; of the widths it also says what all of them take together."""
+    """A peer's line. Of the widths it also says what all of them take together, and how slow a width of Muster's is beside the next."""
     both = {case: sides for case, sides in results.items() if peer in sides and "muster" in sides}
     if not both:
         return {"bench": bench, "peer": peer, "median_s": {case: time_s(sides[peer]) for case, sides in results.items() if peer in sides}}
@@ -177,7 +177,7 @@ def line_of(bench, peer, results):
     if bench == "widths":
         line["sum_ratio"] = sum_ratio(both, peer)
         own = [sides["muster"] for sides in both.values()]
-        line["slower_than_next"] = sum(ratio(narrow, wide) > 1 for narrow, wide in zip(own, own[1:]))
+        line["worst_by_next"] = max(ratio(narrow, wide) for narrow, wide in zip(own, own[1:]))
     return line
 
 

@@ -29,6 +29,8 @@ static void test_by_hand(void **state)
     assert_true(price.fits);
     work.peak_memory_bytes = 1001;
     assert_false(mu_price_work(&board, &work).fits);
+    work.extra_moved_bytes = (uint64_t)(board.macs_per_s[MU_PRECISION_FP32] / 2); /* two multiply-accumulates each: one second more */
+    assert_true(mu_price_work(&board, &work).compute_s == 6.0);
 }
 
 static void test_unsupported_precision_runs_at_fp32_rate(void **state)

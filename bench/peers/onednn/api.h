@@ -47,6 +47,7 @@ api_desc api_pool_forward(bool average, api_layout x, api_layout y, const api_wi
 api_desc api_pool_backward(bool average, api_layout dx, api_layout dy, const api_window *window, api_desc forward);
 api_desc api_batch_norm_forward(api_layout x, bool relu);
 api_desc api_batch_norm_backward(api_layout dx, api_layout x, bool relu, api_desc forward);
+extern const bool api_batch_norm_gradient_takes_shift; /* among its arguments, although it has no use for it */
 /* One layer, left to right, from a state of zeros. */
 api_desc api_lstm_forward(api_layout x, api_layout w_layer, api_layout w_iter, api_layout bias, api_layout y);
 api_desc api_lstm_backward(api_layout x, api_layout w_layer, api_layout w_iter, api_layout bias, api_layout y, api_desc forward);

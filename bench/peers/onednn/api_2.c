@@ -109,6 +109,8 @@ api_desc api_pool_backward(bool average, api_layout dx, api_layout dy, const api
     return create(&o, false, forward, "pooling's gradient");
 }
 
+const bool api_batch_norm_gradient_takes_shift = true;
+
 static unsigned norm_flags(bool relu)
 {
     return (unsigned)dnnl_use_scale | dnnl_use_shift | (relu ? dnnl_fuse_norm_relu : 0u);

@@ -191,13 +191,13 @@ net_value *net_average_pool(net_value *x, int size)
 
 /* ---- batch norm, with ReLU where it is fused ---- */
 
+/* What both directions are given. */
 static void batch_norm_arguments(const net_layer *layer, tape_command *command)
 {
     tape_argument(command, DNNL_ARG_SRC, &layer->x->memory);
     tape_argument(command, DNNL_ARG_MEAN, &layer->mean);
     tape_argument(command, DNNL_ARG_VARIANCE, &layer->variance);
     tape_argument(command, DNNL_ARG_SCALE, &layer->w);
-    tape_argument(command, DNNL_ARG_SHIFT, &layer->bias);
     if (layer->workspace.memory)
         tape_argument(command, DNNL_ARG_WORKSPACE, &layer->workspace);
 }
@@ -209,6 +209,8 @@ static void batch_norm_backward(net_layer *layer)
     tape_memory dscale = tape_new(layer->w.layout), dshift = tape_new(layer->bias.layout);
     tape_command *command = tape_primitive(api_batch_norm_backward(dx.layout, x->memory.layout, layer->relu, layer->desc));
     batch_norm_arguments(layer, command);
+    if (api_batch_norm_gradient_takes_shift)
+        tape_argument(command, DNNL_ARG_SHIFT, &layer->bias);
     tape_argument(command, DNNL_ARG_DIFF_DST, &dy);
     tape_argument(command, DNNL_ARG_DIFF_SRC, &dx);
     tape_argument(command, DNNL_ARG_DIFF_SCALE, &dscale);
@@ -233,6 +235,7 @@ net_value *net_batch_norm(net_value *x, bool relu)
         layer->workspace = tape_new(api_chosen(layer->desc, dnnl_query_workspace_md, 0));
     tape_command *command = tape_primitive(layer->desc);
     batch_norm_arguments(layer, command);
+    tape_argument(command, DNNL_ARG_SHIFT, &layer->bias);
     tape_argument(command, DNNL_ARG_DST, &y->memory);
     return y;
 }

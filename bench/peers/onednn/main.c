@@ -3,8 +3,10 @@
  *     onednn_step step CASE direct|auto SECONDS       one turn of one network
  *     onednn_step widths direct|auto SECONDS          one turn of each of the seventeen widths
  *
- * direct: all convolutions are computed as sums of products; auto: by what the library thinks fastest, which may be Winograd's algorithm,
- * whose rounding errors are larger. One JSON object on standard output. A step is forward, loss, backward and SGD; primitives and their memory are made once, before. */
+ * direct: all convolutions are computed as sums of products; auto: by what the library thinks fastest, which may be Winograd's
+ * algorithm, whose rounding errors are larger.
+ *
+ * One JSON object on standard output. A step is forward, loss, backward and SGD; primitives and their memory are made once, before. */
 #include "net.h"
 #include "nets.h"
 
@@ -16,7 +18,7 @@
 enum { MOST_CALLS = 4096, WARM_UP_CALLS = 2, SHORT_CALLS = 3 };
 
 typedef struct times {
-    double prepare_s, first_step_s, median_s, best_s;
+    double first_step_s, median_s, best_s;
 } times;
 
 static double now_s(void)
@@ -63,8 +65,8 @@ static void take_turn(double seconds, times *t)
 
 static void print(const char *name, const times *t)
 {
-    printf("{\"case\":\"%s\",\"parameters\":%zu,\"prepare_s\":%.9g,\"first_step_s\":%.9g,\"median_s\":%.9g,\"best_s\":%.9g,\"loss\":%.6g}",
-           name, net_parameter_count(), t->prepare_s, t->first_step_s, t->median_s, t->best_s, (double)tape_last_loss());
+    printf("{\"case\":\"%s\",\"parameters\":%zu,\"first_step_s\":%.9g,\"median_s\":%.9g,\"best_s\":%.9g,\"loss\":%.6g}",
+           name, net_parameter_count(), t->first_step_s, t->median_s, t->best_s, (double)tape_last_loss());
 }
 
 static int step(const char *name, double seconds)
@@ -77,9 +79,7 @@ static int step(const char *name, double seconds)
         return 2;
     }
     times t;
-    double began_s = now_s();
     c->build();
-    t.prepare_s = now_s() - began_s;
     t.first_step_s = timed_run_s();
     take_turn(seconds, &t);
     print(c->name, &t);
@@ -92,9 +92,7 @@ static int widths(double seconds)
     for (int part = 1; part <= NETS_WIDTHS; part++) {
         char name[16];
         times t;
-        double began_s = now_s();
         nets_build_width(part);
-        t.prepare_s = now_s() - began_s;
         t.first_step_s = timed_run_s();
         take_turn(seconds, &t);
         snprintf(name, sizeof name, "%d/%d", part, NETS_WIDTHS);

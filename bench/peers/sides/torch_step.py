@@ -131,11 +131,9 @@ def answer_step(name, layout, seconds):
 def answer_widths(layout, seconds):
     rows = []
     for part in range(1, WIDTHS + 1):
-        began_s = time.perf_counter()
         step = Step(width_cnn(part), (28, 28, 1), 10, 32, layout)
-        prepare_s = time.perf_counter() - began_s
         first_step_s = timed(step)
-        rows.append({"case": f"{part}/{WIDTHS}", "parameters": step.parameters(), "prepare_s": prepare_s, "first_step_s": first_step_s,
+        rows.append({"case": f"{part}/{WIDTHS}", "parameters": step.parameters(), "first_step_s": first_step_s,
                      **take_turn(step, float(seconds)), "loss": step.loss.item()})
     return rows
 
