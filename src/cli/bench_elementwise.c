@@ -148,11 +148,6 @@ static void squared_norm(run *r)
     r->sink += r->table->squared_norm(ELEMENTS, r->a);
 }
 
-static void all_finite(run *r)
-{
-    r->sink += r->table->all_finite(ELEMENTS, r->a);
-}
-
 static const entry entries[] = {
     { "relu forward", 8, relu_forward },
     { "relu backward", 12, relu_backward },
@@ -175,7 +170,6 @@ static const entry entries[] = {
     { "axpy", 12, axpy },
     { "mean step", 12, mean_step },
     { "squared norm", 4, squared_norm },
-    { "all finite", 4, all_finite },
 };
 
 static void call(void *self)

@@ -103,9 +103,10 @@ static mu_status book_next(void *self, mu_event *event, mu_error *err)
     }
     for (size_t i = 0; i < b->state_count; i++)
         b->delta[i] = (float)b->adds[device];
+    double squared_norm = b->adds[device] * b->adds[device] * (double)b->state_count;
     event->kind = MU_EVENT_ARRIVED;
     event->update = (mu_update){ .delta = b->delta, .count = b->state_count, .num_examples = 10 * (device + 1), .steps = 1,
-                                 .train_loss = device, .train_accuracy = 0.5 };
+                                 .squared_norm = squared_norm, .train_loss = device, .train_accuracy = 0.5 };
     return MU_OK;
 }
 

@@ -29,17 +29,3 @@ double MU_KERNEL(squared_norm)(size_t count, const float *x)
             lanes[lane] += lanes[lane + half];
     return lanes[0];
 }
-
-/* In blocks, so that a compiler can look at many at a time and a bad vector is still known early. */
-bool MU_KERNEL(all_finite)(size_t count, const float *x)
-{
-    for (size_t first = 0; first < count; first += 4096) {
-        size_t   end = count - first < 4096 ? count : first + 4096;
-        unsigned bad = 0;
-        for (size_t i = first; i < end; i++)
-            bad |= !(fabsf(x[i]) < INFINITY);
-        if (bad)
-            return false;
-    }
-    return true;
-}

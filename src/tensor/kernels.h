@@ -245,8 +245,8 @@ typedef struct mu_kernel_table {
     /* ---- flat vectors (merging) ---- */
     void (*axpy)(size_t count, float alpha, const float *x, float *y);                    /* y = fma(alpha, x, y) */
     void (*mean_step)(size_t count, float share, const float *x, float *mean);            /* mean = fma(share, x - mean, mean) */
-    double (*squared_norm)(size_t count, const float *x);                                 /* MU_LANES lanes, in double */
-    bool (*all_finite)(size_t count, const float *x);
+    /* MU_LANES lanes, in double: finite exactly when all of x is */
+    double (*squared_norm)(size_t count, const float *x);
 
     /* ---- picking rows and columns (submodels). The last two change only what is picked; what lies between picked columns may be read
      * and written back. ---- */

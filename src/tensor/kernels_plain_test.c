@@ -237,15 +237,14 @@ static void flat_vectors(void **state)
         squares += xi * xi;
     }
     assert_true(fabs(plain->squared_norm(COUNT, x) - squares) <= 1e-13 * squares);
-    assert_true(plain->all_finite(COUNT, x));
     static const float not_finite[] = { NAN, INFINITY, -INFINITY };
     for (size_t i = 0; i < 60; i++) {
         float *at = &x[(i * 997) % COUNT], before = *at;
         *at = not_finite[i % 3];
-        assert_false(plain->all_finite(COUNT, x));
+        assert_false(isfinite(plain->squared_norm(COUNT, x)));
         *at = before;
     }
-    assert_true(plain->all_finite(0, x) && plain->squared_norm(0, x) == 0.0);
+    assert_true(plain->squared_norm(0, x) == 0.0);
     free(product);
     free(mean);
     free(axpy);

@@ -3,6 +3,7 @@
 
 #include "muster/platform.h"
 
+#include "tensor/kernels.h"
 #include "train/step_config.h"
 
 #include <math.h>
@@ -114,12 +115,14 @@ static bool is_stopped(const atomic_bool *stop)
     return stop && atomic_load_explicit(stop, memory_order_relaxed);
 }
 
-static void take_delta(const mu_trainer *trainer, const float *start, float *delta)
+/* Returns its squared norm. */
+static double take_delta(const mu_trainer *trainer, const float *start, float *delta)
 {
     const float *state = mu_step_state(trainer->step);
     size_t count = mu_model_state_count(trainer->model);
     for (size_t i = 0; i < count; i++)
         delta[i] = state[i] - start[i];
+    return mu_kernels()->squared_norm(count, delta);
 }
 
 mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_examples *examples, const float *start, uint64_t seed,
@@ -178,9 +181,9 @@ mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_exam
     if (how && how->end)
         how->end(how_state, &view);
 
-    take_delta(trainer, start, delta);
+    double squared_norm = take_delta(trainer, start, delta);
     *out = (mu_update){
-        .delta = delta, .count = mu_model_state_count(trainer->model), .num_examples = n, .steps = steps,
+        .delta = delta, .count = mu_model_state_count(trainer->model), .num_examples = n, .steps = steps, .squared_norm = squared_norm,
         .train_loss = seen ? loss_sum / (double)seen : NAN, .train_accuracy = seen ? (double)correct / (double)seen : NAN,
     };
     return MU_OK;

@@ -103,6 +103,10 @@ static void it_learns_and_repeats(void **unused)
     run a = run_once(model, plan_of(5, 4, 0), 1, 3, NULL, NULL, NULL), b = run_once(model, plan_of(5, 4, 0), 1, 3, NULL, NULL, NULL);
     assert_memory_equal(a.delta, b.delta, mu_model_state_count(model) * sizeof(float));
     assert_true(a.update.train_accuracy > 0.95);
+    double squares = 0;
+    for (size_t i = 0; i < a.update.count; i++)
+        squares += (double)a.delta[i] * (double)a.delta[i];
+    assert_true(squares > 0 && fabs(a.update.squared_norm - squares) <= 1e-13 * squares);
     assert_true(a.update.train_loss < 0.2);
     run other_device = run_once(model, plan_of(5, 4, 0), 1, 4, NULL, NULL, NULL);
     assert_memory_not_equal(a.delta, other_device.delta, mu_model_state_count(model) * sizeof(float));
