@@ -43,8 +43,9 @@ typedef struct mu_update {
     size_t       count;
     uint32_t     num_examples; /* the device's own: the weight of FedAvg */
     uint32_t     steps;        /* mini-batches really trained */
-    double       squared_norm; /* of delta, in double; not finite when one of its elements is not. Whoever makes the update has it in the
-                                * cache, whoever merges need not read it twice */
+    double       squared_norm; /* of delta, in double; not finite when one of its elements is not. Computed where delta was just written, by
+                                * the trainer or by whoever decodes an update from outside (never the sender's word), so that a merge
+                                * need not read it twice to check it */
     double       train_loss, train_accuracy; /* means over the predictions of the last pass, before each step */
 } mu_update;
 
