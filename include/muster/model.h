@@ -154,10 +154,43 @@ typedef struct mu_step_result {
 /* Forward and backward over the first `count` examples; gradients are of the mean loss of all predictions. `dropout` is the stream of masks;
  * NULL is fine for a model without dropout. */
 MU_API mu_step_result mu_step_gradient(mu_step *step, uint32_t count, mu_random *dropout);
+
+/* How the gradient of a step differs from that of the mean cross-entropy against the labels. All zero: in nothing. Whatever it points
+ * to is borrowed for the call.
+ *
+ * `held` leaves classes out of the loss, as HeteroFL does (Diao et al. 2021, arXiv:2010.01264) on a device that has no example of them: the
+ * logit of a class that is not held counts as 0, whatever the network says, so that it still has its exp(0) = 1 in the softmax's sum and
+ * may be the answer, and no gradient comes back through it. mu_step_logits are what the network says.
+ *
+ * `teacher` is what another network, most often a wider one, says of the same examples: the mu_step_logits of its step after
+ * mu_step_gradient or mu_step_evaluate. No gradient goes to it. With z the logits of this step, t the teacher's, T the temperature,
+ *     loss = label_weight * cross_entropy(softmax(z), label) + teacher_weight * cross_entropy(softmax(z / T), softmax(t / T)).
+ * That is 1 - a and a, and T = 1, in FjORD (Horvath et al. 2021, arXiv:2102.13451), whose divergence of the two softmaxes differs from the
+ * cross-entropy by the teacher's entropy, which has no gradient; and 1 - a and a * T^2 in Hinton et al. 2015, arXiv:1503.02531. With `held`
+ * the teacher's logits of classes that are not held are 0 too. `correct` is by the labels.
+ *
+ * `factors` multiply the outputs of layers, with the ReLU that follows and in training alone: 1 / width behind every hidden layer in HeteroFL, all channels
+ * over those kept in DISTREAL; see mu_submodel_factors. */
+typedef struct mu_step_manner {
+    const bool  *held;    /* [classes]; NULL: all */
+    const float *teacher; /* [count][targets][classes]; NULL: none */
+    double       label_weight, teacher_weight, temperature; /* with a teacher: 0 and more, the temperature above 0 */
+    const float *factors; /* [mu_model_layer_count], above 0, and 1 but behind dense and convolution layers; NULL: all 1 */
+} mu_step_manner;
+MU_API mu_step_result mu_step_gradient_as(mu_step *step, const mu_step_manner *manner, uint32_t count, mu_random *dropout);
+
+/* Batch norms' running statistics for the weights that are there, over examples batch by batch: HeteroFL's static batch norm, which trains with those of each
+ * batch and looks for the others once, in the end. Of the first `count` examples: running = (1 - share) * running + share * the batch's.
+ * With share = 1/k for the k-th batch they become the mean over all batches (PyTorch's momentum=None), whatever they were before, if that
+ * was finite. Otherwise as mu_step_evaluate, without a loss; no weight changes. The step must be one that trains. */
+MU_API void mu_step_statistics(mu_step *step, uint32_t count, double share);
+
 /* One optimiser step with the gradients there are. */
 MU_API void mu_step_update(mu_step *step, double learning_rate);
 /* Forward only, as for inference: running statistics, no dropout. */
 MU_API mu_step_result mu_step_evaluate(mu_step *step, uint32_t count);
+/* With classes left out of the loss and of the answers: what HeteroFL calls local accuracy. NULL: none. */
+MU_API mu_step_result mu_step_evaluate_held(mu_step *step, const bool *held, uint32_t count);
 
 /* ---- weights on disk: safetensors, float32, PyTorch's names and shapes ---- */
 /* `metadata`: pairs key, value, ended by NULL; may be NULL. Written whole or not at all; the same state gives the same bytes. */

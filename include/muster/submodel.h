@@ -101,11 +101,20 @@ MU_API mu_status mu_submodel_form(mu_submodel *submodel, const bool *kept, mu_er
  * whole model's bounds: weights come by mu_submodel_gather. */
 MU_API const mu_model *mu_submodel_model(const mu_submodel *submodel);
 
+/* For mu_step_manner: factors[mu_model_layer_count] = all channels / kept ones behind every dense and convolution layer that makes channels of a group
+ * (a depthwise one hands on those of its input), 1 behind all others. So what a layer adds up over its inputs has, on average over
+ * random choices, the size that it has in the whole network. Where a method has another factor, such as 1 / width, it takes the place of those that
+ * are not 1. */
+MU_API void mu_submodel_factors(const mu_submodel *submodel, float *factors);
+
 /* Which part of the state vectors an operation is about. */
 typedef enum mu_extent {
     MU_EXTENT_STATE,      /* all: [mu_model_state_count] of the whole and of the small model, with the norms' statistics */
     MU_EXTENT_PARAMS,     /* [mu_model_param_count]: what is trained, or its gradients or momentum */
     MU_EXTENT_STATISTICS, /* [mu_model_state_count], but only the norms' statistics, which are behind what is trained */
+    MU_EXTENT_STATISTICS_ALONE, /* [mu_model_state_count - mu_model_param_count]: the same without what is trained. So a method keeps a set
+                                 * of statistics for each width, and lays one of them behind the small weights: mu_step_state +
+                                 * mu_model_param_count of the small model. */
 } mu_extent;
 
 /* part = what is kept of `whole` */

@@ -142,4 +142,10 @@ typedef struct mu_evaluation {
 MU_API mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, const float *state,
                                      mu_evaluation *out, mu_error *err);
 
+/* The batch norms' running statistics in `state` [state_count] are replaced by the mean of those of batches of up to `batch_size` of the
+ * examples first .. first+count-1, in their order, each weighted by its examples; nothing else of `state` is touched. That is what HeteroFL (Diao et al. 2021,
+ * arXiv:2010.01264) does once, when training is over. count and batch_size: at least 1. */
+MU_API mu_status mu_trainer_statistics(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, uint32_t batch_size,
+                                       float *state, mu_error *err);
+
 #endif

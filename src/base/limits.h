@@ -39,6 +39,12 @@
 #define MU_LIMIT_TRACE_SECONDS 4000000000u /* more than a century */
 #define MU_LIMIT_TRACE_INTERVALS ((size_t)1 << 30)
 
+/* searches */
+#define MU_LIMIT_POPULATION 16384u
+#define MU_LIMIT_GENES 65536u
+#define MU_LIMIT_OBJECTIVES 8u
+#define MU_LIMIT_GENERATIONS 1000000u
+
 /* sweeps */
 #define MU_LIMIT_SWEEP_AXES 16u
 #define MU_LIMIT_SWEEP_RUNS 4096u

@@ -114,7 +114,8 @@ static void group_norm_backward(run *r)
 
 static void softmax_cross_entropy(run *r)
 {
-    r->table->softmax_cross_entropy(ELEMENTS / CLASSES, CLASSES, CLASSES, r->a, r->labels, 0.1f, r->c, r->d, r->bytes);
+    const mu_loss loss = { .classes = CLASSES, .stride = CLASSES, .gradient_scale = 0.1f };
+    r->table->softmax_cross_entropy(&loss, ELEMENTS / CLASSES, r->a, r->labels, r->c, r->d, r->bytes);
 }
 
 static void sgd(run *r)

@@ -1,7 +1,9 @@
 /* Rules that pick units: by hand on a small network, and what must hold on every one. */
 #include "method/test_width.h"
 
+#include "method/width_elements.h"
 #include "method/width_rules.h"
+#include "method/width_scores.h"
 
 #include <math.h>
 
@@ -40,10 +42,13 @@ static void counts_by_hand(void **state)
     (void)state;
     expect_counts(0.5, MU_WIDTH_UP, 3, 2);
     expect_counts(0.5, MU_WIDTH_DOWN, 2, 2);
+    expect_counts(0.5, MU_WIDTH_NEAREST, 3, 2);
     expect_counts(0.6, MU_WIDTH_UP, 3, 3);
     expect_counts(0.6, MU_WIDTH_DOWN, 3, 2);
+    expect_counts(0.6, MU_WIDTH_NEAREST, 3, 2);
     expect_counts(0.01, MU_WIDTH_UP, 1, 1);
     expect_counts(0.01, MU_WIDTH_DOWN, 1, 1);
+    expect_counts(0.01, MU_WIDTH_NEAREST, 1, 1);
     expect_counts(1, MU_WIDTH_UP, 5, 4);
     expect_counts(1, MU_WIDTH_DOWN, 5, 4);
 }
@@ -54,7 +59,7 @@ static void rounding_errors_cost_no_unit(void **state)
     (void)state;
     net n = net_written("layers:\n  - {dense: a, units: 100}\n  - {dense: b}\n", (mu_shape){ 1, 1, 2 }, 3);
     for (uint32_t percent = 1; percent <= 100; percent++)
-        for (int rounding = MU_WIDTH_UP; rounding <= MU_WIDTH_DOWN; rounding++) {
+        for (int rounding = MU_WIDTH_UP; rounding <= MU_WIDTH_NEAREST; rounding++) {
             uint32_t count;
             mu_width_counts(n.units, percent / 100.0, (mu_width_rounding)rounding, &count);
             assert_int_equal(count, percent);
@@ -78,6 +83,21 @@ static void widths_rounded_up_are_those_of_submodels(void **state)
     }
 }
 
+static void counts_of_rates_by_hand(void **state)
+{
+    (void)state;
+    static const struct { double rates[2]; uint32_t counts[2]; } cases[] = {
+        { { 0, 0 }, { 5, 4 } }, { { 0.5, 0.25 }, { 3, 3 } }, { { 0.9, 0.9 }, { 1, 1 } }, { { 0.3, 0.6 }, { 4, 2 } }, { { 0.999, 0 }, { 1, 4 } },
+    };
+    net n = small_net();
+    for (size_t i = 0; i < MU_COUNT(cases); i++) {
+        uint32_t counts[2];
+        mu_width_counts_of_rates(n.units, cases[i].rates, counts);
+        assert_memory_equal(counts, cases[i].counts, sizeof counts);
+    }
+    net_release(&n);
+}
+
 /* ---- which, by hand ---- */
 
 static void choices_by_hand(void **state)
@@ -92,6 +112,41 @@ static void choices_by_hand(void **state)
         mu_width_rolling(n.units, (uint32_t[]){ 2, 3 }, round, kept);
         assert_string_equal(written(&n, kept), rolling[round]);
     }
+    mu_width_highest(n.units, (uint32_t[]){ 2, 1 }, (double[]){ 0.5, -3, 7, 0.5, 0.5, -1, -2, -1, -5 }, kept);
+    assert_string_equal(written(&n, kept), "10100 1000");
+    mu_width_highest(n.units, (uint32_t[]){ 3, 2 }, (double[]){ -0.0, 0, -0.0, 0, 0, INFINITY, -INFINITY, 1e-310, -1e-310 }, kept);
+    assert_string_equal(written(&n, kept), "11100 1010");
+    mu_width_highest(n.units, (uint32_t[]){ 5, 4 }, (double[9]){ 0 }, kept);
+    assert_string_equal(written(&n, kept), "11111 1111");
+    net_release(&n);
+}
+
+/* Against counting, for each unit, those that go before it. */
+static void highest_is_the_order_of_scores(void **state)
+{
+    (void)state;
+    net n = model_at(0);
+    mu_random random = test_stream(1);
+    double *scores = zeroed(n.count, sizeof *scores);
+    bool *kept = zeroed(n.count, sizeof *kept);
+    uint32_t counts[8];
+    for (uint32_t draw = 0; draw < 50; draw++) {
+        for (size_t u = 0; u < n.count; u++)
+            scores[u] = draw % 2 ? mu_random_below(&random, 9) - 4.0 : mu_random_normal(&random);
+        mu_width_counts(n.units, 0.02 * (draw + 1), MU_WIDTH_NEAREST, counts);
+        mu_width_highest(n.units, counts, scores, kept);
+        for (size_t g = 0; g < n.groups; g++) {
+            const mu_unit_group *group = mu_units_group(n.units, g);
+            for (uint32_t u = group->first; u < group->first + group->count; u++) {
+                uint32_t before = 0;
+                for (uint32_t v = group->first; v < group->first + group->count; v++)
+                    before += scores[v] > scores[u] || (scores[v] == scores[u] && v < u);
+                assert_int_equal(kept[u], before < counts[g]);
+            }
+        }
+    }
+    free(scores);
+    free(kept);
     net_release(&n);
 }
 
@@ -113,9 +168,12 @@ static void every_rule_keeps_the_stated_number(void **state)
         mu_random random = test_stream((uint32_t)m);
         uint32_t *counts = zeroed(n.groups, sizeof *counts);
         bool *kept = zeroed(n.count, sizeof *kept);
+        double *scores = zeroed(n.count, sizeof *scores);
+        for (size_t u = 0; u < n.count; u++)
+            scores[u] = mu_random_below(&random, 4);
         static const double widths[] = { 0.001, 0.0625, 0.25, 0.6, 0.95, 1 };
         for (size_t w = 0; w < MU_COUNT(widths); w++)
-            for (int rounding = MU_WIDTH_UP; rounding <= MU_WIDTH_DOWN; rounding++) {
+            for (int rounding = MU_WIDTH_UP; rounding <= MU_WIDTH_NEAREST; rounding++) {
                 mu_width_counts(n.units, widths[w], (mu_width_rounding)rounding, counts);
                 mu_width_ordered(n.units, counts, kept);
                 expect_exactly(&n, counts, kept);
@@ -123,9 +181,14 @@ static void every_rule_keeps_the_stated_number(void **state)
                 expect_exactly(&n, counts, kept);
                 mu_width_rolling(n.units, counts, mu_random_u32(&random), kept);
                 expect_exactly(&n, counts, kept);
+                mu_width_highest(n.units, counts, scores, kept);
+                expect_exactly(&n, counts, kept);
+                mu_scores_draw(n.units, counts, scores, 0, &random, kept);
+                expect_exactly(&n, counts, kept);
             }
         free(counts);
         free(kept);
+        free(scores);
         net_release(&n);
     }
 }
@@ -262,18 +325,96 @@ static void same_stream_same_choice(void **state)
     net_release(&n);
 }
 
+/* ---- what belongs to a unit ---- */
+
+/* With all weights 1: 2 inputs, 1 bias, 4 outputs; 5 inputs, 1 bias, 3 outputs. */
+static void norms_by_hand(void **state)
+{
+    (void)state;
+    net n = small_net();
+    float weights[64];
+    double norms[9];
+    for (size_t i = 0; i < n.params; i++)
+        weights[i] = 1;
+    mu_unit_norms(n.units, weights, norms);
+    for (uint32_t u = 0; u < 9; u++)
+        assert_true(norms[u] == (u < 5 ? sqrt(7) : 3));
+    for (size_t i = 0; i < n.params; i++) /* [2][5], [5], [5][4], [4], [4][3], [3]: 0, 1, 2, ... */
+        weights[i] = (float)i;
+    mu_unit_norms(n.units, weights, norms);
+    assert_true(norms[0] == sqrt(0 + 25 + 100 + 15 * 15 + 16 * 16 + 17 * 17 + 18 * 18));
+    assert_true(norms[8] == sqrt(18 * 18 + 22 * 22 + 26 * 26 + 30 * 30 + 34 * 34 + 38 * 38 + 48 * 48 + 49 * 49 + 50 * 50));
+    bool kept[9];
+    mu_width_highest(n.units, (uint32_t[]){ 2, 2 }, norms, kept);
+    assert_string_equal(written(&n, kept), "00011 0011");
+    net_release(&n);
+}
+
+/* What a network without the unit lacks. */
+static double lost(const net *n, mu_submodel *submodel, const float *weights, float *part, uint32_t unit)
+{
+    bool *kept = zeroed(n->count, sizeof *kept);
+    double whole = 0, rest = 0;
+    for (size_t u = 0; u < n->count; u++)
+        kept[u] = u != unit;
+    assert_int_equal(mu_submodel_form(submodel, kept, NULL), MU_OK);
+    mu_submodel_gather(submodel, MU_EXTENT_PARAMS, weights, part);
+    for (size_t i = 0; i < n->params; i++)
+        whole += (double)weights[i] * weights[i];
+    for (size_t i = 0; i < mu_model_param_count(mu_submodel_model(submodel)); i++)
+        rest += (double)part[i] * part[i];
+    free(kept);
+    return sqrt(whole - rest);
+}
+
+static void norms_are_of_what_a_submodel_lacks(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < MODELS; m++) {
+        net n = model_at(m);
+        mu_arena arena = mu_arena_measuring();
+        mu_submodel *submodel = NULL;
+        assert_int_equal(mu_submodel_plan(n.units, &arena, &submodel, NULL), MU_OK);
+        size_t size_bytes = arena.used_bytes;
+        void *memory = mu_arena_block(size_bytes);
+        arena = mu_arena_over(memory, size_bytes);
+        assert_int_equal(mu_submodel_plan(n.units, &arena, &submodel, NULL), MU_OK);
+        float *weights = zeroed(mu_model_state_count(n.model), sizeof *weights), *part = zeroed(n.params, sizeof *part);
+        double *norms = zeroed(n.count, sizeof *norms);
+        mu_model_init(n.model, 3, weights);
+        mu_unit_norms(n.units, weights, norms);
+        for (size_t g = 0; g < n.groups; g++) {
+            const mu_unit_group *group = mu_units_group(n.units, g);
+            uint32_t unit = group->first + (uint32_t)g * 5 % group->count;
+            double expected = lost(&n, submodel, weights, part, unit);
+            if (fabs(norms[unit] - expected) > 1e-8 * expected)
+                fail_msg("%s, unit %u of %s: %.12g, expected %.12g", mu_model_name(n.model), unit - group->first, group->name, norms[unit],
+                         expected);
+        }
+        free(weights);
+        free(part);
+        free(norms);
+        mu_arena_block_free(memory);
+        net_release(&n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_by_hand),
         cmocka_unit_test(rounding_errors_cost_no_unit),
         cmocka_unit_test(widths_rounded_up_are_those_of_submodels),
+        cmocka_unit_test(counts_of_rates_by_hand),
         cmocka_unit_test(choices_by_hand),
+        cmocka_unit_test(highest_is_the_order_of_scores),
         cmocka_unit_test(every_rule_keeps_the_stated_number),
         cmocka_unit_test(rolling_covers_all_units_equally),
         cmocka_unit_test(random_choices_are_uniform),
         cmocka_unit_test(random_units_are_equally_likely),
         cmocka_unit_test(same_stream_same_choice),
+        cmocka_unit_test(norms_by_hand),
+        cmocka_unit_test(norms_are_of_what_a_submodel_lacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

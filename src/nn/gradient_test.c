@@ -9,15 +9,16 @@
 enum { BATCH = 3 };
 
 typedef struct subject {
-    mu_model *model;
-    test_step t;
+    mu_model      *model;
+    test_step      t;
+    mu_step_manner manner;
 } subject;
 
 /* The loss in training mode, with the same dropout mask each time. */
 static double loss_of(subject *s)
 {
     mu_random dropout = mu_random_stream(7, MU_RANDOM_DROPOUT, 0, 0);
-    return mu_step_gradient(s->t.step, BATCH, &dropout).loss_sum / (BATCH * mu_model_targets(s->model));
+    return mu_step_gradient_as(s->t.step, &s->manner, BATCH, &dropout).loss_sum / (BATCH * mu_model_targets(s->model));
 }
 
 /* Slopes on both sides of a parameter, over a distance of `step`. */
@@ -45,9 +46,9 @@ static bool difference(subject *s, float *param, double *slope)
     return fabs(far - near) < 5e-4 + 2e-3 * fabs(near) && fabs(corner) < 2e-3 + 5e-3 * fabs(near);
 }
 
-static void check_model(const char *text, mu_shape shape)
+static void check_model_as(const char *text, mu_shape shape, mu_step_manner manner)
 {
-    subject s = { .model = test_model_of(text, shape, 3) };
+    subject s = { .model = test_model_of(text, shape, 3), .manner = manner };
     mu_step_config config = mu_step_config_default();
     config.batch_size = BATCH;
     s.t = test_step_create(s.model, config, true);
@@ -71,6 +72,11 @@ static void check_model(const char *text, mu_shape shape)
     free(gradient);
     test_step_destroy(&s.t);
     mu_model_destroy(s.model);
+}
+
+static void check_model(const char *text, mu_shape shape)
+{
+    check_model_as(text, shape, (mu_step_manner){ 0 });
 }
 
 /* One row for each kind, so that a kind without a test shows. Each reads `pre`, an image of 5 x 4 x 4 (dense: as a
@@ -199,8 +205,50 @@ static void test_composed(void **state)
                 (mu_shape){ 6, 5, 2 });
 }
 
+/* Classes left out, a teacher, factors of outputs: alone and together, behind layers that read their own output in the backward pass too. */
+static void test_manners(void **state)
+{
+    (void)state;
+    static const char image[] = "layers:\n"
+                                "  - {conv: c1, channels: 4, kernel: 3, padding: 1}\n"
+                                "  - {batch_norm: n1}\n"
+                                "  - {relu: r1}\n"
+                                "  - {conv: c2, channels: 4, kernel: 3, padding: 1}\n"
+                                "  - {relu: r2}\n"
+                                "  - {add: [r2, r1], name: s}\n"
+                                "  - {flatten: v}\n"
+                                "  - {dense: f1, units: 6}\n"
+                                "  - {tanh: t1}\n"
+                                "  - {dense: last}\n";
+    static const char text[] = "layers:\n"
+                               "  - {embedding: e, channels: 3}\n"
+                               "  - {lstm: r, units: 3}\n"; /* the LSTM's own output is the logits */
+    static const bool held[3] = { true, false, true };
+    float teacher[BATCH * 5 * 3], factors[16];
+    for (size_t i = 0; i < MU_COUNT(teacher); i++)
+        teacher[i] = (float)(i * 7 % 11) / 3 - 1.5f;
+    for (size_t i = 0; i < MU_COUNT(factors); i++)
+        factors[i] = 1;
+    mu_model *model = test_model_of(image, (mu_shape){ 5, 4, 2 }, 3);
+    assert_in_range(mu_model_layer_count(model), 1, MU_COUNT(factors));
+    for (size_t i = 0; i < mu_model_layer_count(model); i++) {
+        mu_layer_info info;
+        mu_model_layer(model, i, 1, &info);
+        factors[i] = strcmp(info.name, "c1") == 0 ? 2.5f : strcmp(info.name, "c2") == 0 ? 1.5f : strcmp(info.name, "f1") == 0 ? 0.5f : 1;
+    }
+    mu_model_destroy(model);
+    for (uint32_t which = 1; which < 8; which++) {
+        mu_step_manner manner = { .held = which & 1 ? held : NULL, .teacher = which & 2 ? teacher : NULL, .label_weight = 0.4,
+                                  .teacher_weight = 1.6, .temperature = 2, .factors = which & 4 ? factors : NULL };
+        check_model_as(image, (mu_shape){ 5, 4, 2 }, manner);
+        manner.factors = NULL;
+        check_model_as(text, (mu_shape){ 1, 5, 1 }, manner);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_each_kind), cmocka_unit_test(test_sequences), cmocka_unit_test(test_composed) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_each_kind), cmocka_unit_test(test_sequences), cmocka_unit_test(test_composed),
+                                         cmocka_unit_test(test_manners) };
     return cmocka_run_group_tests_name("nn gradient", tests, NULL, NULL);
 }

@@ -70,6 +70,7 @@ typedef struct mu_pass {
     uint32_t   count;    /* examples */
     uint32_t   first, whole; /* the first of them among the examples of the whole batch, and how many these are */
     bool       training; /* batch statistics and dropout */
+    float      share;    /* above 0, without training: batch statistics alone, and what share the running ones take of them */
     bool       again;    /* this forward has run before, for the same examples and with the same result */
     const mu_random *dropout; /* the stream as it stood before the batch */
 } mu_pass;
@@ -97,6 +98,7 @@ struct mu_layer {
     mu_flat          flat;
     bool             is_view;     /* the output is the input under another shape: no forward and backward */
     bool             takes_relu, takes_relu6; /* can do them on its output in the same pass */
+    bool             takes_factor; /* its output may be multiplied where it lies: of that, the backward pass reads the signs alone */
     bool             splits;      /* with parameters: a batch may come in parts, and mu_pass_resumes is obeyed to the bit */
     /* Look at the inputs, resolve the config, set node->output (and ->flattened where it is not the inputs'). */
     mu_status (*shape)(mu_node *node, uint32_t classes, mu_error *err);

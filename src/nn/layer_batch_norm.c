@@ -61,10 +61,12 @@ static mu_batch_norm norm_of(const mu_layer_call *call)
 static void forward(const mu_layer_call *call, const mu_pass *pass)
 {
     mu_rows rows = mu_pixels(pass->count, call->node->output);
-    const mu_batch_norm norm = norm_of(call);
+    mu_batch_norm norm = norm_of(call);
+    if (pass->share > 0)
+        norm.momentum = pass->share;
     if (pass->again)
         call->kernels->batch_norm_again(&norm, rows, call->inputs[0].x, rows.stride, call->y);
-    else if (pass->training)
+    else if (pass->training || pass->share > 0)
         call->kernels->batch_norm_forward(&norm, rows, call->inputs[0].x, rows.stride, call->y, call->forward_work);
     else
         call->kernels->batch_norm_infer(&norm, rows, call->inputs[0].x, rows.stride, call->y);

@@ -247,21 +247,21 @@ static void units(const mu_node *node, mu_unit_walk *walk)
 const mu_layer mu_layer_conv = {
     .kind = "conv", .help = "two-dimensional convolution",
     .config_bytes = sizeof(mu_conv_config), .options = options, .option_count = MU_COUNT(options) - 1,
-    .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .splits = true,
+    .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .takes_factor = true, .splits = true,
     .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs, .units = units,
 };
 
 const mu_layer mu_layer_conv1d = {
     .kind = "conv1d", .help = "convolution along a single row",
     .config_bytes = sizeof(mu_conv_config), .options = options_1d, .option_count = MU_COUNT(options_1d),
-    .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .splits = true,
+    .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .takes_factor = true, .splits = true,
     .shape = shape_1d, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs, .units = units,
 };
 
 const mu_layer mu_layer_depthwise_conv = {
     .kind = "depthwise_conv", .help = "convolution of each channel on its own",
     .config_bytes = sizeof(mu_conv_config), .options = options + 2, .option_count = MU_COUNT(options) - 2,
-    .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .splits = true,
+    .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .takes_factor = true, .splits = true,
     .shape = depthwise_shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
     .units = depthwise_units,
 };

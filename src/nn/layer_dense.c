@@ -130,7 +130,7 @@ static void units(const mu_node *node, mu_unit_walk *walk)
 const mu_layer mu_layer_dense = {
     .kind = "dense", .help = "every output is a weighted sum of all inputs",
     .config_bytes = sizeof(mu_dense_config), .options = options, .option_count = MU_COUNT(options),
-    .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_ENDS, .takes_relu = true, .splits = true,
+    .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_ENDS, .takes_relu = true, .takes_factor = true, .splits = true,
     .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
     .units = units,
 };

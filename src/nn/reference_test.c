@@ -1,4 +1,4 @@
-/* Layers and optimisers against PyTorch's figures, and weights from PyTorch and back. The figures and their maker are in
+/* Layers, losses and optimisers against PyTorch's figures, and weights from PyTorch and back. The figures and their makers are in
  * tests/reference. */
 #include "nn/test_step.h"
 
@@ -10,6 +10,7 @@
 #include <math.h>
 
 #define FIGURES MUSTER_SOURCE_DIR "/tests/reference/layers.safetensors"
+#define LOSSES MUSTER_SOURCE_DIR "/tests/reference/losses.safetensors"
 #define EXCHANGE MUSTER_SOURCE_DIR "/tests/reference/exchange.safetensors"
 
 typedef struct figures {
@@ -32,13 +33,19 @@ static void close_figures(figures *f)
     mu_file_unmap(&f->file);
 }
 
-static const mu_safetensor *figure(const figures *f, const char *name, const char *part, const char *tensor)
+/* NULL: there is none. */
+static const mu_safetensor *find_figure(const figures *f, const char *name, const char *part, const char *tensor)
 {
     char full[256];
     snprintf(full, sizeof full, "%s/%s%s%s", name, part, tensor ? "/" : "", tensor ? tensor : "");
-    const mu_safetensor *found = mu_safetensors_find(&f->tensors, full);
+    return mu_safetensors_find(&f->tensors, full);
+}
+
+static const mu_safetensor *figure(const figures *f, const char *name, const char *part, const char *tensor)
+{
+    const mu_safetensor *found = find_figure(f, name, part, tensor);
     if (!found)
-        fail_msg("no figure %s", full);
+        fail_msg("no figure %s/%s/%s", name, part, tensor ? tensor : "");
     return found;
 }
 
@@ -244,6 +251,80 @@ static void test_every_case(void **state)
     close_figures(&f);
 }
 
+/* ---- classes left out, teachers, factors ---- */
+
+/* What a case asks for, in memory of the test's: the flags in held[], the rest to be freed. */
+static mu_step_manner manner_of(const figures *f, const char *name, const mu_model *model, bool *held)
+{
+    mu_step_manner manner = { 0 };
+    const mu_safetensor *flags = find_figure(f, name, "held", NULL), *weights = find_figure(f, name, "weights", NULL);
+    if (flags) {
+        float *values = floats_of(flags);
+        for (uint32_t k = 0; k < mu_model_classes(model); k++)
+            held[k] = values[k] > 0;
+        free(values);
+        manner.held = held;
+    }
+    if (weights) {
+        float *values = floats_of(weights);
+        manner.label_weight = (double)values[0];
+        manner.teacher_weight = (double)values[1];
+        manner.temperature = (double)values[2];
+        manner.teacher = floats_of(figure(f, name, "teacher", NULL));
+        free(values);
+    }
+    float *factors = malloc(mu_model_layer_count(model) * sizeof(float));
+    assert_non_null(factors);
+    for (size_t i = 0; i < mu_model_layer_count(model); i++) {
+        mu_layer_info info;
+        mu_model_layer(model, i, 1, &info);
+        const mu_safetensor *factor = find_figure(f, name, "factor", info.name);
+        factors[i] = 1;
+        if (factor)
+            memcpy(&factors[i], factor->data, sizeof(float));
+    }
+    manner.factors = factors;
+    return manner;
+}
+
+static void check_manner(const figures *f, const char *name)
+{
+    enum { CLASSES_MOST = 16 };
+    bool held[CLASSES_MOST];
+    mu_model *model = model_of_case(f, name);
+    assert_true(mu_model_classes(model) <= CLASSES_MOST);
+    test_step t = test_step_create(model, mu_step_config_default(), true);
+    load_state(f, name, model, mu_step_state(t.step));
+    uint32_t count = load_batch(f, name, t.step);
+    size_t predictions = (size_t)count * mu_model_targets(model);
+    mu_step_manner manner = manner_of(f, name, model, held);
+    mu_step_result result = mu_step_gradient_as(t.step, &manner, count, NULL);
+    expect_figure(f, name, "train", NULL, mu_step_logits(t.step), predictions * mu_model_classes(model), LEAST);
+    float loss = (float)(result.loss_sum / (double)predictions);
+    expect_figure(f, name, "loss", NULL, &loss, 1, LEAST);
+    expect_tensors(f, name, "gradient", model, mu_step_gradients(t.step), true);
+    expect_tensors(f, name, "after", model, mu_step_state(t.step), false);
+    free((void *)(uintptr_t)manner.teacher);
+    free((void *)(uintptr_t)manner.factors);
+    test_step_destroy(&t);
+    mu_model_destroy(model);
+}
+
+static void test_manners(void **state)
+{
+    (void)state;
+    figures f = open_figures(LOSSES);
+    uint32_t cases = 0;
+    const char *name;
+    for (size_t i = 0; (name = mu_safetensors_metadata_key(&f.tensors, i)); i++)
+        if (strcmp(name, "torch")) {
+            check_manner(&f, name);
+            cases++;
+        }
+    assert_int_equal(cases, 8);
+    close_figures(&f);
+}
+
 /* ---- weights from PyTorch, and back ---- */
 
 static void evaluate_exchange(const mu_model *model, const float *weights, float logits[3])
@@ -313,6 +394,6 @@ static void test_exchange(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_case), cmocka_unit_test(test_exchange) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_case), cmocka_unit_test(test_manners), cmocka_unit_test(test_exchange) };
     return cmocka_run_group_tests_name("nn reference", tests, NULL, NULL);
 }

@@ -23,11 +23,32 @@ void mu_step_reset(mu_step *step)
         memset(step->second, 0, bytes);
 }
 
-static void run_forward(mu_step *step, const mu_pass *pass)
+/* What the plan knows nothing of: the loss, and factors of outputs. */
+typedef struct manner {
+    mu_loss      loss;
+    const float *factors; /* of each node, or NULL */
+} manner;
+
+/* Outputs and their gradients are multiplied where they lie. */
+static void apply_factor(const mu_layer_call *call, const mu_pass *pass, const float *factor, float *values)
+{
+    if (!factor || *factor == 1.0f)
+        return;
+    MU_ASSERT(*factor > 0 && call->node->layer->takes_factor);
+    call->kernels->scale(pass->count * mu_shape_size(call->node->output), *factor, values);
+}
+
+static void forward_node(const mu_layer_call *call, const mu_pass *pass, const float *factor)
+{
+    call->node->layer->forward(call, pass);
+    apply_factor(call, pass, factor, call->y);
+}
+
+static void run_forward(mu_step *step, const mu_pass *pass, const float *factors)
 {
     for (uint32_t i = 0; i < step->model->node_count; i++)
         if (!step->calls[i].node->view)
-            step->calls[i].node->layer->forward(&step->calls[i], pass);
+            forward_node(&step->calls[i], pass, factors ? &factors[i] : NULL);
 }
 
 /* A view's two gradients lie at one address, unless somebody else has written to the input's before. */
@@ -39,7 +60,7 @@ static void view_backward(const mu_layer_call *call, const mu_pass *pass)
         call->kernels->copy(mu_pixels(pass->count, shape), call->dy, shape.channels, input->dx, input->accumulate);
 }
 
-static void run_backward(mu_step *step, mu_pass pass)
+static void run_backward(mu_step *step, mu_pass pass, const float *factors)
 {
     const mu_again *again = step->again, *again_end = again + step->again_count;
     for (uint32_t i = step->model->node_count; i-- > 0;) {
@@ -48,25 +69,31 @@ static void run_backward(mu_step *step, mu_pass pass)
             continue;
         pass.again = true;
         for (; again < again_end && again->before == i; again++)
-            step->late_calls[again->node].node->layer->forward(&step->late_calls[again->node], &pass);
+            forward_node(&step->late_calls[again->node], &pass, factors ? &factors[again->node] : NULL);
         pass.again = false;
-        if (call->node->view)
+        if (call->node->view) {
             view_backward(call, &pass);
-        else
-            call->node->layer->backward(call, &pass);
+            continue;
+        }
+        apply_factor(call, &pass, factors ? &factors[i] : NULL, call->dy);
+        call->node->layer->backward(call, &pass);
     }
 }
 
 /* The loss of one part of the batch, added to `result` example by example: so the sum does not depend on the parts. */
-static void run_loss(mu_step *step, const mu_pass *pass, float *dlogits, mu_step_result *result)
+static void run_loss(mu_step *step, const mu_pass *pass, mu_loss loss, float *dlogits, mu_step_result *result)
 {
     const uint32_t classes = step->model->classes;
     const size_t   targets = mu_model_targets(step->model), predictions = pass->count * targets;
     const int32_t *labels = step->labels + pass->first * targets;
     for (size_t i = 0; i < predictions; i++)
         MU_ASSERT(labels[i] >= 0 && (uint32_t)labels[i] < classes);
-    step->kernels->softmax_cross_entropy(predictions, classes, classes, step->part_logits, labels, 1.0f / (float)(pass->whole * targets),
-                                         dlogits, step->losses, step->correct);
+    loss.classes = classes;
+    loss.stride = classes;
+    loss.gradient_scale = 1.0f / (float)(pass->whole * targets);
+    if (loss.teacher)
+        loss.teacher += pass->first * targets * classes;
+    step->kernels->softmax_cross_entropy(&loss, predictions, step->part_logits, labels, dlogits, step->losses, step->correct);
     for (size_t i = 0; i < predictions; i++) {
         result->loss_sum += (double)step->losses[i];
         result->squared_loss_sum += (double)step->losses[i] * (double)step->losses[i];
@@ -77,7 +104,7 @@ static void run_loss(mu_step *step, const mu_pass *pass, float *dlogits, mu_step
 }
 
 /* The batch goes through the network in parts of micro_batch examples, most often one. */
-static mu_step_result run_batch(mu_step *step, uint32_t count, mu_pass pass)
+static mu_step_result run_batch(mu_step *step, uint32_t count, mu_pass pass, const manner *how)
 {
     MU_ASSERT(count >= 1 && count <= step->config.batch_size);
     const size_t example = mu_shape_size(step->model->input);
@@ -88,26 +115,52 @@ static mu_step_result run_batch(mu_step *step, uint32_t count, mu_pass pass)
         pass.count = left < step->micro_batch ? left : step->micro_batch;
         if (step->part_input != step->input)
             memcpy(step->part_input, step->input + pass.first * example, pass.count * example * sizeof(float));
-        run_forward(step, &pass);
-        run_loss(step, &pass, pass.training ? step->dlogits : NULL, &result);
+        run_forward(step, &pass, how->factors);
+        run_loss(step, &pass, how->loss, pass.training ? step->dlogits : NULL, &result);
         if (pass.training)
-            run_backward(step, pass);
+            run_backward(step, pass, how->factors);
     }
     return result;
 }
 
-mu_step_result mu_step_gradient(mu_step *step, uint32_t count, mu_random *dropout)
+mu_step_result mu_step_gradient_as(mu_step *step, const mu_step_manner *asked, uint32_t count, mu_random *dropout)
 {
     MU_ASSERT(step->config.training);
-    mu_step_result result = run_batch(step, count, (mu_pass){ .training = true, .dropout = dropout });
+    manner how = { .loss = { .held = asked->held, .teacher = asked->teacher }, .factors = asked->factors };
+    if (asked->teacher) {
+        MU_ASSERT(asked->label_weight >= 0 && asked->teacher_weight >= 0 && asked->temperature > 0);
+        how.loss.label_weight = (float)asked->label_weight;
+        how.loss.teacher_weight = (float)asked->teacher_weight;
+        how.loss.inverse_temperature = (float)(1 / asked->temperature);
+    }
+    mu_step_result result = run_batch(step, count, (mu_pass){ .training = true, .dropout = dropout }, &how);
     if (dropout)
         mu_random_skip(dropout, (uint64_t)count * step->draws);
     return result;
 }
 
+mu_step_result mu_step_gradient(mu_step *step, uint32_t count, mu_random *dropout)
+{
+    return mu_step_gradient_as(step, &(mu_step_manner){ 0 }, count, dropout);
+}
+
+mu_step_result mu_step_evaluate_held(mu_step *step, const bool *held, uint32_t count)
+{
+    return run_batch(step, count, (mu_pass){ 0 }, &(manner){ .loss = { .held = held } });
+}
+
 mu_step_result mu_step_evaluate(mu_step *step, uint32_t count)
 {
-    return run_batch(step, count, (mu_pass){ 0 });
+    return mu_step_evaluate_held(step, NULL, count);
+}
+
+void mu_step_statistics(mu_step *step, uint32_t count, double share)
+{
+    MU_ASSERT(step->config.training && share > 0 && share <= 1 && count >= 1 && count <= step->config.batch_size);
+    if (step->model->state_count == step->model->trainable_count)
+        return;
+    MU_ASSERT(step->micro_batch == step->config.batch_size); /* a batch norm keeps the batch together */
+    run_forward(step, &(mu_pass){ .count = count, .whole = count, .share = (float)share }, NULL);
 }
 
 static void update_sgd(mu_step *step, double learning_rate)

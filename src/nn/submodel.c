@@ -251,6 +251,16 @@ const mu_model *mu_submodel_model(const mu_submodel *submodel)
     return &submodel->small;
 }
 
+void mu_submodel_factors(const mu_submodel *submodel, float *factors)
+{
+    const mu_units *units = submodel->units;
+    for (uint32_t i = 0; i < submodel->small.node_count; i++) {
+        const mu_node *whole = &units->model->nodes[i];
+        bool makes = whole->layer->takes_factor && units->widths[i].axis != MU_AXIS_NONE;
+        factors[i] = makes ? (float)((double)whole->output.channels / submodel->small.nodes[i].output.channels) : 1.0f;
+    }
+}
+
 /* ---- copying ---- */
 
 static bool takes_part(const mu_slice *slice, mu_extent extent)
@@ -258,12 +268,23 @@ static bool takes_part(const mu_slice *slice, mu_extent extent)
     return extent == MU_EXTENT_STATE || slice->trainable == (extent == MU_EXTENT_PARAMS);
 }
 
+/* Where a slice lies in the vectors of an extent: as in the states, unless statistics are alone. */
+static size_t whole_place(const mu_submodel *submodel, const mu_slice *slice, mu_extent extent)
+{
+    return slice->whole_offset - (extent == MU_EXTENT_STATISTICS_ALONE ? submodel->units->model->trainable_count : 0);
+}
+
+static size_t part_place(const mu_submodel *submodel, const mu_slice *slice, mu_extent extent)
+{
+    return slice->part_offset - (extent == MU_EXTENT_STATISTICS_ALONE ? submodel->small.trainable_count : 0);
+}
+
 void mu_submodel_gather(const mu_submodel *submodel, mu_extent extent, const float *whole, float *part)
 {
     const mu_slice *end = submodel->slices + submodel->small.param_count;
     for (const mu_slice *slice = submodel->slices; slice < end; slice++)
         if (takes_part(slice, extent))
-            mu_kernels()->gather(&slice->pick, whole + slice->whole_offset, part + slice->part_offset);
+            mu_kernels()->gather(&slice->pick, whole + whole_place(submodel, slice, extent), part + part_place(submodel, slice, extent));
 }
 
 void mu_submodel_scatter(const mu_submodel *submodel, mu_extent extent, const float *part, float *whole)
@@ -271,7 +292,7 @@ void mu_submodel_scatter(const mu_submodel *submodel, mu_extent extent, const fl
     const mu_slice *end = submodel->slices + submodel->small.param_count;
     for (const mu_slice *slice = submodel->slices; slice < end; slice++)
         if (takes_part(slice, extent))
-            mu_kernels()->scatter(&slice->pick, part + slice->part_offset, whole + slice->whole_offset);
+            mu_kernels()->scatter(&slice->pick, part + part_place(submodel, slice, extent), whole + whole_place(submodel, slice, extent));
 }
 
 void mu_submodel_add(const mu_submodel *submodel, mu_extent extent, float alpha, const float *part, float *whole)
@@ -279,5 +300,6 @@ void mu_submodel_add(const mu_submodel *submodel, mu_extent extent, float alpha,
     const mu_slice *end = submodel->slices + submodel->small.param_count;
     for (const mu_slice *slice = submodel->slices; slice < end; slice++)
         if (takes_part(slice, extent))
-            mu_kernels()->scatter_add(&slice->pick, alpha, part + slice->part_offset, whole + slice->whole_offset);
+            mu_kernels()->scatter_add(&slice->pick, alpha, part + part_place(submodel, slice, extent),
+                                      whole + whole_place(submodel, slice, extent));
 }

@@ -61,6 +61,44 @@ static void test_copies(void **state)
     }
 }
 
+/* Statistics of a width's own: those of a second set, through a small state and back, and of the whole state nothing. */
+static void test_statistics_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < MODELS; i++) {
+        subject s = subject_create(make_model(i));
+        mu_random random = mu_random_stream(8, MU_RANDOM_TEST, 0, 0);
+        form_random(&s, &random, false);
+        const mu_model *small = mu_submodel_model(s.submodel);
+        const size_t params = mu_model_param_count(s.model), count = mu_model_state_count(s.model) - params;
+        const size_t small_params = mu_model_param_count(small), small_count = mu_model_state_count(small);
+        float *other = calloc(count + 1, sizeof *other), *state_of_other = malloc((params + count) * sizeof *other);
+        float *part = malloc(small_count * sizeof *part), *expected = malloc(small_count * sizeof *part);
+        assert_true(other && state_of_other && part && expected);
+        for (size_t k = 0; k < count; k++)
+            other[k] = (float)k + 0.5f;
+        memcpy(state_of_other, s.whole, params * sizeof *other);
+        memcpy(state_of_other + params, other, count * sizeof *other);
+        mu_submodel_gather(s.submodel, MU_EXTENT_STATE, state_of_other, expected);
+        mu_submodel_gather(s.submodel, MU_EXTENT_STATE, s.whole, part);
+        mu_submodel_gather(s.submodel, MU_EXTENT_STATISTICS_ALONE, other, part + small_params);
+        assert_memory_equal(part, expected, small_count * sizeof *part);
+
+        for (size_t k = 0; k < small_count; k++)
+            part[k] += 1000;
+        mu_submodel_scatter(s.submodel, MU_EXTENT_STATISTICS, part, state_of_other);
+        mu_submodel_scatter(s.submodel, MU_EXTENT_STATISTICS_ALONE, part + small_params, other);
+        assert_memory_equal(state_of_other + params, other, count * sizeof *other);
+        mu_submodel_add(s.submodel, MU_EXTENT_STATISTICS, 0.5f, part, state_of_other);
+        mu_submodel_add(s.submodel, MU_EXTENT_STATISTICS_ALONE, 0.5f, part + small_params, other);
+        assert_memory_equal(state_of_other + params, other, count * sizeof *other);
+        float *const all[] = { other, state_of_other, part, expected };
+        for (size_t k = 0; k < MU_COUNT(all); k++)
+            free(all[k]);
+        subject_destroy(&s);
+    }
+}
+
 /* ---- the network of a choice is the narrower network ---- */
 
 static void expect_same_network(const mu_model *a, const mu_model *b)
@@ -223,7 +261,7 @@ static void test_file(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_copies), cmocka_unit_test(test_narrower), cmocka_unit_test(test_exact),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_copies), cmocka_unit_test(test_statistics_alone), cmocka_unit_test(test_narrower), cmocka_unit_test(test_exact),
                                         cmocka_unit_test(test_nothing_kept), cmocka_unit_test(test_file) };
     return cmocka_run_group_tests_name("submodel", tests, NULL, NULL);
 }

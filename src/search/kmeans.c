@@ -7,45 +7,6 @@
 /* Each pass lowers the sum of squared distances, so there is an end; rounding could make two assignments take turns. */
 enum { PASSES_MAX = 1000 };
 
-/* Points in the order of their first dimension, then of the second ...: selection by heap, since qsort cannot be told how many dimensions
- * there are. */
-static bool comes_before(mu_points points, uint32_t a, uint32_t b)
-{
-    for (uint32_t d = 0; d < points.dimensions; d++) {
-        double x = points.values[(size_t)a * points.dimensions + d], y = points.values[(size_t)b * points.dimensions + d];
-        if (x != y)
-            return x < y;
-    }
-    return a < b;
-}
-
-static void sift_down(mu_points points, uint32_t *heap, uint32_t count, uint32_t at)
-{
-    for (uint32_t child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && comes_before(points, heap[child], heap[child + 1]))
-            child++;
-        if (!comes_before(points, heap[at], heap[child]))
-            return;
-        uint32_t kept = heap[at];
-        heap[at] = heap[child];
-        heap[child] = kept;
-    }
-}
-
-static void sort(mu_points points, uint32_t *order)
-{
-    for (uint32_t i = 0; i < points.count; i++)
-        order[i] = i;
-    for (uint32_t i = points.count / 2; i-- > 0;)
-        sift_down(points, order, points.count, i);
-    for (uint32_t left = points.count; left-- > 1;) {
-        uint32_t largest = order[0];
-        order[0] = order[left];
-        order[left] = largest;
-        sift_down(points, order, left, 0);
-    }
-}
-
 static bool assign(mu_points points, uint32_t groups, const double *centres, int32_t *labels)
 {
     bool changed = false;
@@ -118,7 +79,9 @@ mu_status mu_kmeans(mu_points points, uint32_t groups, int32_t *labels, uint32_t
     if (!order || !members || !centres) {
         status = mu_error_set(err, MU_E_MEMORY, "no memory to put %u points into %u groups", points.count, groups);
     } else {
-        sort(points, order);
+        for (uint32_t i = 0; i < points.count; i++)
+            order[i] = i;
+        mu_points_sort(points, 0, order, points.count);
         if (groups == points.count) {
             for (uint32_t i = 0; i < points.count; i++)
                 labels[order[i]] = (int32_t)i;

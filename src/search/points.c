@@ -1,8 +1,47 @@
-/* Standardised points, and the Calinski-Harabasz score of their groups. */
+/* Sorted and standardised points, and the Calinski-Harabasz score of their groups. */
 #include "search/points.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+/* ---- sorting: by heap, since qsort cannot be told how many dimensions there are ---- */
+
+static bool comes_before(mu_points points, uint32_t first, uint32_t a, uint32_t b)
+{
+    for (uint32_t d = first; d < points.dimensions; d++) {
+        double x = points.values[(size_t)a * points.dimensions + d], y = points.values[(size_t)b * points.dimensions + d];
+        if (x != y)
+            return x < y;
+    }
+    return a < b;
+}
+
+static void sift_down(mu_points points, uint32_t first, uint32_t *heap, uint32_t count, uint32_t at)
+{
+    for (uint32_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && comes_before(points, first, heap[child], heap[child + 1]))
+            child++;
+        if (!comes_before(points, first, heap[at], heap[child]))
+            return;
+        uint32_t kept = heap[at];
+        heap[at] = heap[child];
+        heap[child] = kept;
+    }
+}
+
+void mu_points_sort(mu_points points, uint32_t first, uint32_t *numbers, uint32_t count)
+{
+    for (uint32_t i = count / 2; i-- > 0;)
+        sift_down(points, first, numbers, count, i);
+    for (uint32_t left = count; left-- > 1;) {
+        uint32_t largest = numbers[0];
+        numbers[0] = numbers[left];
+        numbers[left] = largest;
+        sift_down(points, first, numbers, left, 0);
+    }
+}
+
+/* ---- standardising and scoring ---- */
 
 double mu_points_squared_distance(const double *a, const double *b, uint32_t dimensions)
 {

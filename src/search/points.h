@@ -1,5 +1,5 @@
-/* Points to be put into groups: what the ways of grouping them share, and a measure of how well it went. All in double and in the order of
- * the points, so that the same points give the same groups on every machine. */
+/* Points: to be put into groups, with a measure of how well it went, or the objectives of what a search has tried. All in double and in the
+ * order of the points, so that the same points give the same groups and fronts on every machine. */
 #ifndef MUSTER_SEARCH_POINTS_H
 #define MUSTER_SEARCH_POINTS_H
 
@@ -12,6 +12,9 @@ typedef struct mu_points {
 
 /* A group's number for each point: from 0, or MU_NOISE where it belongs to none. */
 #define MU_NOISE (-1)
+
+/* Puts `count` numbers of points in the order of the dimension `first`; where that is equal, of the next one ..., in the end of their numbers. */
+void mu_points_sort(mu_points points, uint32_t first, uint32_t *numbers, uint32_t count);
 
 double mu_points_squared_distance(const double *a, const double *b, uint32_t dimensions);
 

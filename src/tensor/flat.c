@@ -3,6 +3,12 @@
 
 #include <math.h>
 
+void MU_KERNEL(scale)(size_t count, float factor, float *x)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = factor * x[i];
+}
+
 void MU_KERNEL(axpy)(size_t count, float alpha, const float *restrict x, float *restrict y)
 {
     for (size_t i = 0; i < count; i++)

@@ -119,6 +119,16 @@ typedef struct mu_adam {
     double correction1, correction2;                           /* 1 - beta^t */
 } mu_adam;
 
+/* A softmax cross-entropy and what it is made of. */
+typedef struct mu_loss {
+    uint32_t     classes;
+    size_t       stride; /* of logits, their gradient and the teacher's logits */
+    float        gradient_scale;
+    const bool  *held;    /* [classes]: those that are not held have the logit 0, whatever the network says; NULL: all are */
+    const float *teacher; /* another network's logits, which this one is to come near; NULL: the labels are all */
+    float        label_weight, teacher_weight, inverse_temperature; /* with a teacher */
+} mu_loss;
+
 typedef struct mu_kernel_table {
     const char *name; /* "plain", "avx2", "avx512", "neon" */
 
@@ -241,9 +251,14 @@ typedef struct mu_kernel_table {
     /* ---- loss: mean softmax cross-entropy over `rows`. losses[row] is each row's own; dlogits (may be NULL) is
      * (softmax - onehot) * gradient_scale. correct[row] = 1 when the first largest logit is the label's. top = largest logit,
      * e = mu_expf(logit - top), sum = by MU_LANES lanes, softmax = e * (1 / sum), loss = mu_logf(sum) - (logit[label] - top).
-     * 0 <= label < classes. ---- */
-    void (*softmax_cross_entropy)(size_t rows, uint32_t classes, size_t stride, const float *logits, const int32_t *labels,
-                                  float gradient_scale, float *dlogits, float *losses, uint8_t *correct);
+     * 0 <= label < classes. A class that is not held has the logit 0 in all of this, the teacher's too, and the gradient 0.
+     *
+     * With a teacher all of that is by labels, with gradient_scale * label_weight. Then, with u = logit * inverse_temperature and v = the same of
+     * the teacher's: target = softmax of v, own = softmax of u, soft = mu_logf(sum of u) - the sum of target * (u - top) by fma and lanes;
+     * loss = fma(teacher_weight, soft, label_weight * loss by labels); dlogits = fma(own - target, teacher_weight * inverse_temperature *
+     * gradient_scale, dlogits by labels). ---- */
+    void (*softmax_cross_entropy)(const mu_loss *loss, size_t rows, const float *logits, const int32_t *labels, float *dlogits,
+                                  float *losses, uint8_t *correct);
 
     /* ---- optimisers, elementwise, PyTorch's formulas.
      * SGD: step = fma(weight_decay, p, g); v = fma(1 - dampening, step, momentum * v), at the first step v = step;
@@ -256,6 +271,7 @@ typedef struct mu_kernel_table {
     void (*adam)(const mu_adam *adam, size_t count, const float *gradient, float *first, float *second, float *params);
 
     /* ---- flat vectors (merging) ---- */
+    void (*scale)(size_t count, float factor, float *x); /* x = factor * x */
     void (*axpy)(size_t count, float alpha, const float *x, float *y);                    /* y = fma(alpha, x, y) */
     void (*mean_step)(size_t count, float share, const float *x, float *mean);            /* mean = fma(share, x - mean, mean) */
     /* MU_LANES lanes, in double: finite exactly when all of x is */

@@ -314,44 +314,57 @@ static void norms(void **state)
     }
 }
 
+/* All that a loss may have, or nothing of it. */
+static void check_loss(mu_loss loss, size_t rows, test_values values, bool round)
+{
+    const uint32_t classes = loss.classes;
+    float   *x = test_rows(rows, classes, loss.stride, values), *teacher = test_rows(rows, classes, loss.stride, values);
+    bool    *held = test_alloc(classes);
+    int32_t *labels = test_alloc(rows * sizeof *labels);
+    uint8_t *correct[2] = { test_alloc(rows), test_alloc(rows) };
+    output   dx = output_of(rows, classes, loss.stride), losses = output_of(rows, 1, 1);
+    for (uint32_t k = 0; k < classes; k++)
+        held[k] = test_coin();
+    for (size_t r = 0; r < rows; r++) {
+        labels[r] = (int32_t)test_below(classes);
+        for (uint32_t k = 0; round && k < classes; k++) /* ties, and exponents out of range */
+            x[r * loss.stride + k] = roundf(x[r * loss.stride + k] * (test_coin() ? 1.0f : 50.0f));
+    }
+    loss.held = test_coin() ? held : NULL;
+    loss.teacher = test_coin() ? teacher : NULL;
+    mu_kernels_plain()->softmax_cross_entropy(&loss, rows, x, labels, dx.expected, losses.expected, correct[0]);
+    for (size_t t = 0; t < table_count; t++) {
+        output_again(&dx);
+        tables[t]->softmax_cross_entropy(&loss, rows, x, labels, dx.actual, losses.actual, correct[1]);
+        output_check(tables[t], "logits' gradient", &dx);
+        output_check(tables[t], "losses", &losses);
+        assert_memory_equal(correct[0], correct[1], rows);
+        output_again(&losses);
+        tables[t]->softmax_cross_entropy(&loss, rows, x, labels, NULL, losses.actual, correct[1]);
+        output_check(tables[t], "losses alone", &losses);
+    }
+    output_free(&losses);
+    output_free(&dx);
+    void *const all[] = { correct[1], correct[0], labels, held, teacher, x };
+    for (size_t k = 0; k < MU_COUNT(all); k++)
+        free(all[k]);
+}
+
 static void loss(void **state)
 {
     (void)state;
     test_seed(15);
-    for (int i = 0; i < 200; i++) {
-        size_t   rows = test_below(12), stride;
-        uint32_t classes = 1 + TEST_PICK(0, 1, 9, 15, 16, 17, 61, 99, 999);
-        stride = classes + any_gap();
-        float   *x = test_rows(rows, classes, stride, (test_values)(i % TEST_VALUES_COUNT));
-        int32_t *labels = test_alloc(rows * sizeof *labels);
-        uint8_t *correct[2] = { test_alloc(rows), test_alloc(rows) };
-        output   dx = output_of(rows, classes, stride), losses = output_of(rows, 1, 1);
-        for (size_t r = 0; r < rows; r++) {
-            labels[r] = (int32_t)test_below(classes);
-            for (uint32_t k = 0; i % 2 && k < classes; k++) /* ties, and exponents out of range */
-                x[r * stride + k] = roundf(x[r * stride + k] * (i % 4 == 1 ? 1.0f : 50.0f));
-        }
-        mu_kernels_plain()->softmax_cross_entropy(rows, classes, stride, x, labels, 0.1f, dx.expected, losses.expected, correct[0]);
-        for (size_t t = 0; t < table_count; t++) {
-            output_again(&dx);
-            tables[t]->softmax_cross_entropy(rows, classes, stride, x, labels, 0.1f, dx.actual, losses.actual, correct[1]);
-            output_check(tables[t], "logits' gradient", &dx);
-            output_check(tables[t], "losses", &losses);
-            assert_memory_equal(correct[0], correct[1], rows);
-            output_again(&losses);
-            tables[t]->softmax_cross_entropy(rows, classes, stride, x, labels, 0.1f, NULL, losses.actual, correct[1]);
-            output_check(tables[t], "losses alone", &losses);
-        }
-        output_free(&losses);
-        output_free(&dx);
-        free(correct[1]);
-        free(correct[0]);
-        free(labels);
-        free(x);
+    for (int i = 0; i < 400; i++) {
+        mu_loss l = { .classes = 1 + TEST_PICK(0, 1, 9, 15, 16, 17, 61, 99, 999), .gradient_scale = 0.1f };
+        l.stride = l.classes + any_gap();
+        l.label_weight = (float)TEST_PICK(0, 1, 2) / 2;
+        l.teacher_weight = (float)TEST_PICK(0, 1, 3) / 3;
+        l.inverse_temperature = 1 / (float)TEST_PICK(1, 1, 3, 20);
+        check_loss(l, test_below(12), (test_values)(i % TEST_VALUES_COUNT), i % 2);
     }
 }
 
-static void run_flat(const mu_kernel_table *table, size_t count, int variant, const float *x, const float *y, float *const to[8],
+static void run_flat(const mu_kernel_table *table, size_t count, int variant, const float *x, const float *y, float *const to[9],
                      double *norm)
 {
     mu_sgd sgd = { .learning_rate = 0.1f, .momentum = 0.9f, .weight_decay = variant & 1 ? 0.01f : 0.0f,
@@ -365,6 +378,7 @@ static void run_flat(const mu_kernel_table *table, size_t count, int variant, co
     table->axpy(count, 0.3f, x, to[5]);
     table->mean_step(count, 0.3f, x, to[6]);
     table->multiply(count, x, y, to[7], variant & 1);
+    table->scale(count, 0.3f, to[8]);
     *norm = table->squared_norm(count, x);
 }
 
@@ -375,23 +389,23 @@ static void flat_vectors(void **state)
     for (int i = 0; i < 300; i++) {
         size_t count = i % 30 == 0 ? 10000 + test_below(20) : test_below(200);
         float *x = test_filled(count, (test_values)(i % TEST_VALUES_COUNT)), *y = test_filled(count, TEST_ORDINARY);
-        output o[8];
-        for (size_t k = 0; k < 8; k++)
+        output o[9];
+        for (size_t k = 0; k < 9; k++)
             o[k] = output_of(1, (uint32_t)count, count ? count : 1);
         double norm[2] = { 0 };
         for (size_t t = 0; t <= table_count; t++) {
             const mu_kernel_table *table = t ? tables[t - 1] : mu_kernels_plain();
-            float *to[8];
-            for (size_t k = 0; k < 8; k++) {
+            float *to[9];
+            for (size_t k = 0; k < 9; k++) {
                 output_again(&o[k]);
                 to[k] = t ? o[k].actual : o[k].expected;
             }
             run_flat(table, count, i, x, y, to, &norm[t != 0]);
-            for (size_t k = 0; t && k < 8; k++)
+            for (size_t k = 0; t && k < 9; k++)
                 output_check(table, "flat vectors", &o[k]);
             assert_true(t == 0 || memcmp(&norm[0], &norm[1], sizeof norm[0]) == 0 || (isnan(norm[0]) && isnan(norm[1])));
         }
-        for (size_t k = 0; k < 8; k++)
+        for (size_t k = 0; k < 9; k++)
             output_free(&o[k]);
         free(y);
         free(x);

@@ -119,7 +119,8 @@ static void cross_entropy(void **state)
         for (size_t k = 0; k < CLASSES; k++)
             x[r * STRIDE + k] = r % 2 ? 8 * x[r * STRIDE + k] : roundf(x[r * STRIDE + k]);
     }
-    plain->softmax_cross_entropy(ROWS, CLASSES, STRIDE, x, labels, 0.05f, dx, losses, correct);
+    const mu_loss loss = { .classes = CLASSES, .stride = STRIDE, .gradient_scale = 0.05f };
+    plain->softmax_cross_entropy(&loss, ROWS, x, labels, dx, losses, correct);
     for (size_t r = 0; r < ROWS; r++) {
         const float *row = x + r * STRIDE;
         double sum = 0, top = row[0];
@@ -141,6 +142,76 @@ static void cross_entropy(void **state)
     free(x);
 }
 
+/* A loss in double, with everything that it may have; its derivative by the logit of class `at`, if that is one, to *slope. */
+static double loss_in_double(const mu_loss *l, const float *x, const float *teacher, uint32_t label, uint32_t at, double *slope)
+{
+    double own[2], sums[3] = { 0, 0, 0 } /* z; z / T; t / T */, cross = 0, cooled = (double)l->inverse_temperature;
+    for (uint32_t k = 0; k < l->classes; k++) {
+        bool held = !l->held || l->held[k];
+        sums[0] += exp(held ? (double)x[k] : 0);
+        sums[1] += exp(held ? (double)x[k] * cooled : 0);
+        sums[2] += exp(held ? (double)teacher[k] * cooled : 0);
+    }
+    for (uint32_t k = 0; k < l->classes; k++) {
+        bool held = !l->held || l->held[k];
+        double u = held ? (double)x[k] * cooled : 0, target = exp(held ? (double)teacher[k] * cooled : 0) / sums[2];
+        cross -= target * (u - log(sums[1]));
+        if (k == at) {
+            own[0] = exp(held ? (double)x[k] : 0) / sums[0] - (k == label);
+            own[1] = exp(u) / sums[1] - target;
+            *slope = held ? (double)l->label_weight * own[0] + (double)l->teacher_weight * cooled * own[1] : 0;
+        }
+    }
+    double z = !l->held || l->held[label] ? (double)x[label] : 0;
+    return (double)l->label_weight * (log(sums[0]) - z) + (double)l->teacher_weight * cross;
+}
+
+static void cross_entropy_to_a_teacher(void **state)
+{
+    (void)state;
+    test_seed(43);
+    enum { CLASSES = 21, STRIDE = 23, ROWS = 60 };
+    float *x = test_rows(ROWS, CLASSES, STRIDE, TEST_ORDINARY), *teacher = test_rows(ROWS, CLASSES, STRIDE, TEST_ORDINARY), dx[STRIDE], loss;
+    bool   held[CLASSES];
+    for (size_t r = 0; r < ROWS; r++) {
+        int32_t label = (int32_t)test_below(CLASSES);
+        uint8_t correct;
+        for (size_t k = 0; k < CLASSES; k++)
+            held[k] = test_coin();
+        mu_loss l = { .classes = CLASSES, .stride = STRIDE, .gradient_scale = 0.5f, .held = r % 2 ? held : NULL, .teacher = teacher + r * STRIDE,
+                      .label_weight = (float)(r % 3) / 2, .teacher_weight = (float)(r % 5) / 4, .inverse_temperature = r % 4 ? 0.25f : 1.0f };
+        plain->softmax_cross_entropy(&l, 1, x + r * STRIDE, &label, dx, &loss, &correct);
+        for (uint32_t k = 0; k < CLASSES; k++) {
+            double slope = NAN, expected = loss_in_double(&l, x + r * STRIDE, l.teacher, (uint32_t)label, k, &slope);
+            near("loss", expected, loss, 1e-6 * (1 + expected));
+            near("gradient", 0.5 * slope, dx[k], 1e-6);
+            assert_true(!l.held || held[k] || dx[k] == 0.0f);
+        }
+    }
+    free(teacher);
+    free(x);
+}
+
+/* Without a teacher: logits of classes that are not held are 0, and may be the answer. */
+static void cross_entropy_of_classes_held(void **state)
+{
+    (void)state;
+    const float   x[6] = { -1, 9, -2, 3, NAN, 1 };
+    const bool    held[3] = { true, false, true };
+    const int32_t labels[2] = { 0, 0 };
+    const mu_loss loss = { .classes = 3, .stride = 3, .gradient_scale = 1.0f, .held = held };
+    float         dx[6], losses[2];
+    uint8_t       correct[2];
+    plain->softmax_cross_entropy(&loss, 2, x, labels, dx, losses, correct);
+    double sum = exp(-1.0) + 1 + exp(-2.0);
+    near("loss", log(sum) + 1, losses[0], 1e-6);
+    near("gradient of the label", exp(-1.0) / sum - 1, dx[0], 1e-6);
+    near("gradient of another", exp(-2.0) / sum, dx[2], 1e-6);
+    assert_true(dx[1] == 0.0f && dx[4] == 0.0f);
+    assert_memory_equal(correct, ((const uint8_t[]){ 0, 1 }), 2);
+    near("loss beside what is not a number", log(exp(3.0) + 1 + exp(1.0)) - 3, losses[1], 1e-6);
+}
+
 /* Large logits do not overflow; the first of equals counts as the answer; what is not a number shows in the loss. */
 static void cross_entropy_corners(void **state)
 {
@@ -149,7 +220,8 @@ static void cross_entropy_corners(void **state)
     const int32_t labels[4] = { 0, 1, 0, 1 };
     float         dx[8], losses[4];
     uint8_t       correct[4];
-    plain->softmax_cross_entropy(4, 2, 2, x, labels, 1.0f, dx, losses, correct);
+    const mu_loss loss = { .classes = 2, .stride = 2, .gradient_scale = 1.0f };
+    plain->softmax_cross_entropy(&loss, 4, x, labels, dx, losses, correct);
     assert_true(losses[0] == 0.0f && losses[2] == 1000.0f && isnan(losses[3]));
     near("two equal logits", log(2.0), losses[1], 1e-7);
     assert_memory_equal(correct, ((const uint8_t[]){ 1, 0, 0, 1 }), 4);
@@ -229,10 +301,13 @@ static void flat_vectors(void **state)
     plain->axpy(COUNT, 0.3f, x, axpy);
     plain->mean_step(COUNT, 0.3f, x, mean);
     plain->multiply(COUNT, x, x, product, true);
+    float *scaled = test_copy(x, COUNT);
+    plain->scale(COUNT, 0.3f, scaled);
     for (size_t i = 0; i < COUNT; i++) {
         double xi = x[i], yi = y[i], share = (double)0.3f;
         near("axpy", yi + share * xi, axpy[i], 0x1p-23 * fabs(yi + share * xi));
         near("mean step", yi + share * (xi - yi), mean[i], 0x1p-22 * (fabs(xi) + fabs(yi)));
+        assert_true(scaled[i] == 0.3f * x[i]);
         near("product added", yi + xi * xi, product[i], 0x1p-22 * (fabs(yi) + xi * xi));
         squares += xi * xi;
     }
@@ -245,6 +320,7 @@ static void flat_vectors(void **state)
         *at = before;
     }
     assert_true(plain->squared_norm(0, x) == 0.0);
+    free(scaled);
     free(product);
     free(mean);
     free(axpy);
@@ -276,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(activations),   cmocka_unit_test(activations_keep_nan),  cmocka_unit_test(pooling_by_hand),
         cmocka_unit_test(max_pool_takes_nan), cmocka_unit_test(max_pool_with_relu), cmocka_unit_test(cross_entropy),    cmocka_unit_test(cross_entropy_corners),
+        cmocka_unit_test(cross_entropy_to_a_teacher), cmocka_unit_test(cross_entropy_of_classes_held),
         cmocka_unit_test(sgd_steps),     cmocka_unit_test(adam_steps),            cmocka_unit_test(flat_vectors),
         cmocka_unit_test(rows_of_a_matrix),
     };

@@ -28,7 +28,7 @@
     ENTRY(recurrent_work_floats) ENTRY(lstm_forward) ENTRY(gru_forward) ENTRY(lstm_backward) ENTRY(gru_backward)                 \
     ENTRY(recurrent_grad_weight)                                                                                                 \
     ENTRY(copy) ENTRY(multiply) ENTRY(dropout_mask) ENTRY(softmax_cross_entropy) ENTRY(sgd) ENTRY(adam) ENTRY(axpy)              \
-    ENTRY(mean_step) ENTRY(squared_norm) ENTRY(gather) ENTRY(scatter) ENTRY(scatter_add)
+    ENTRY(scale) ENTRY(mean_step) ENTRY(squared_norm) ENTRY(gather) ENTRY(scatter) ENTRY(scatter_add)
 
 #define MU_DECLARE_KERNEL(name) extern __typeof__(*((const mu_kernel_table *)0)->name) MU_KERNEL(name);
 MU_KERNEL_LIST(MU_DECLARE_KERNEL)

@@ -260,6 +260,14 @@ mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_exam
     return MU_OK;
 }
 
+/* The examples first .. first+count-1 into the step. */
+static void read_run(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        trainer->order[i] = first + i;
+    examples->read(examples->self, trainer->order, count, mu_step_input(trainer->step), mu_step_labels(trainer->step));
+}
+
 mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, const float *state,
                               mu_evaluation *out, mu_error *err)
 {
@@ -277,12 +285,33 @@ mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, 
     *out = (mu_evaluation){ .count = (uint64_t)count * mu_model_targets(trainer->model) };
     for (uint32_t done = 0; done < count; done += BATCH) {
         uint32_t batch = count - done < BATCH ? count - done : BATCH;
-        for (uint32_t i = 0; i < batch; i++)
-            trainer->order[i] = first + done + i;
-        examples->read(examples->self, trainer->order, batch, mu_step_input(step), mu_step_labels(step));
+        read_run(trainer, examples, first + done, batch);
         mu_step_result result = mu_step_evaluate(step, batch);
         out->loss_sum += result.loss_sum;
         out->correct += result.correct;
     }
+    return MU_OK;
+}
+
+mu_status mu_trainer_statistics(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, uint32_t batch_size,
+                                float *state, mu_error *err)
+{
+    mu_step_config config = mu_step_config_default();
+    config.batch_size = batch_size < count ? batch_size : count;
+    mu_status status = choose_model(trainer, &(mu_plan){ 0 }, err);
+    if (!status)
+        status = prepare(trainer, &config, config.batch_size, err);
+    if (status)
+        return status;
+    const size_t params = mu_model_param_count(trainer->model), statistics = mu_model_state_count(trainer->model) - params;
+    float *running = mu_step_state(trainer->step) + params;
+    memcpy(mu_step_state(trainer->step), state, params * sizeof(float));
+    memset(running, 0, statistics * sizeof(float)); /* a share of 0 of what was there is to be nothing, were it infinite */
+    for (uint32_t done = 0; done < count; done += config.batch_size) {
+        uint32_t batch = count - done < config.batch_size ? count - done : config.batch_size;
+        read_run(trainer, examples, first + done, batch);
+        mu_step_statistics(trainer->step, batch, batch / (double)(done + batch));
+    }
+    memcpy(state + params, running, statistics * sizeof(float));
     return MU_OK;
 }

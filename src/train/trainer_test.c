@@ -219,9 +219,55 @@ static void a_stopped_training_says_so(void **unused)
     mu_model_destroy(model);
 }
 
+/* A norm right behind the input: the mean of the inputs, and of their variances in batches of 10, 10 and 3. */
+static void statistics_of_examples(void **unused)
+{
+    (void)unused;
+    static const char text[] = "layers:\n  - {batch_norm: n}\n  - {dense: d}\n";
+    mu_conf *conf = NULL;
+    mu_model *model = NULL;
+    mu_trainer *trainer = NULL;
+    const mu_examples examples = { .count = EXAMPLES, .read = read_book };
+    assert_int_equal(mu_conf_parse("net.yaml", text, sizeof text - 1, &conf, NULL), MU_OK);
+    assert_int_equal(mu_model_create_layers(mu_conf_root(conf), (mu_shape){ 1, 1, CHANNELS }, 2, &model, NULL), MU_OK);
+    assert_int_equal(mu_trainer_create(model, NULL, &trainer, NULL), MU_OK);
+    float state[64], before[64], x[EXAMPLES * CHANNELS];
+    int32_t labels[EXAMPLES];
+    uint32_t all[EXAMPLES];
+    size_t params = mu_model_param_count(model), count = mu_model_state_count(model);
+    assert_true(count == params + 2 * CHANNELS && count <= 64);
+    mu_model_init(model, 3, state);
+    state[params] = INFINITY;
+    memcpy(before, state, sizeof before);
+    for (uint32_t i = 0; i < EXAMPLES; i++)
+        all[i] = i;
+    read_book(NULL, all, EXAMPLES, x, labels);
+    assert_int_equal(mu_trainer_statistics(trainer, &examples, 0, EXAMPLES, 10, state, NULL), MU_OK);
+    assert_memory_equal(state, before, params * sizeof(float));
+    for (size_t c = 0; c < CHANNELS; c++) {
+        double total = 0, variance = 0;
+        for (uint32_t begin = 0; begin < EXAMPLES; begin += 10) {
+            uint32_t end = begin + 10 < EXAMPLES ? begin + 10 : EXAMPLES;
+            double sum = 0, squares = 0, size = end - begin;
+            for (uint32_t i = begin; i < end; i++)
+                sum += (double)x[i * CHANNELS + c];
+            for (uint32_t i = begin; i < end; i++)
+                squares += pow((double)x[i * CHANNELS + c] - sum / size, 2);
+            total += sum;
+            variance += squares / (size - 1) * size / EXAMPLES;
+        }
+        assert_true(fabs((double)state[params + c] - total / EXAMPLES) < 1e-6);
+        assert_true(fabs((double)state[params + CHANNELS + c] - variance) < 1e-6);
+    }
+    mu_trainer_destroy(trainer);
+    mu_model_destroy(model);
+    mu_conf_destroy(conf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(statistics_of_examples),
         cmocka_unit_test(counts_by_hand),
         cmocka_unit_test(every_example_once_a_pass),
         cmocka_unit_test(it_learns_and_repeats),
