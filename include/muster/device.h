@@ -77,6 +77,8 @@ typedef struct mu_work {
     uint64_t extra_moved_bytes; /* to and from memory, beyond what comes with the MACs: for a memory limit (mu_step_schedule) */
     uint64_t bytes_down, bytes_up;
     uint64_t peak_memory_bytes;
+    uint64_t afforded_macs; /* with a pace (mu_plan.step_time_s): what there was to spend, mini-batch by mini-batch and no more than all of what the plan
+                             * has would take; 0 otherwise */
 } mu_work;
 
 /* What that costs a device of this profile. */
@@ -91,6 +93,9 @@ MU_API mu_price mu_price_work(const mu_profile *profile, const mu_work *work);
 /* The same for a device whose speed and bandwidth vary, when the work begins at `at`: download, then compute, then upload, each over the
  * levels of its time. Where nothing varies it is mu_price_work of the device's profile. */
 MU_API mu_price   mu_fleet_price(const mu_fleet *fleet, uint32_t device, mu_time_us at, const mu_work *work);
+/* Multiply-accumulates (fp32) that the device can do in `time_s` at the speed that it has once `done` of a task sent at `at` is done: what it would say of
+ * itself at that moment, knowing nothing of the next. */
+MU_API double     mu_fleet_afford(const mu_fleet *fleet, uint32_t device, mu_time_us at, const mu_work *done, double time_s);
 MU_API mu_profile mu_fleet_profile_at(const mu_fleet *fleet, uint32_t device, mu_time_us at); /* as mu_fleet_profile, at that moment's levels */
 /* Seconds to virtual time, rounded to nearest, never below 0; more than time can say is MU_TIME_NEVER. */
 MU_API mu_time_us mu_time_from_s(double seconds);

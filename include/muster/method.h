@@ -161,8 +161,20 @@ typedef struct mu_who {
 
 /* The plan arrives filled in from the `train:` section; change what differs for this device. `kept` [mu_units_count of mu_control_units] arrives all
  * true: clear the flags of the units that this device leaves out, and it becomes plan->kept. At least one of each group stays. */
+#define MU_USABLE_MAX 64
+/* A part of the model that is meant to be used by itself. */
+typedef struct mu_usable {
+    double   width;      /* what the method calls it by; in (0, 1] */
+    bool    *kept;       /* [unit_count] arrives all true */
+    uint32_t statistics; /* which set of norm statistics; arrives 0 */
+} mu_usable;
+
 typedef struct mu_what {
     mu_status (*plan)(mu_control *control, void *state, uint32_t device, mu_plan *plan, bool *kept, mu_error *err);
+    /* The parts that come out of a training, widest first. The first one is what the run is judged by. false: there are no more. NULL: the whole model
+     * alone. At most MU_USABLE_MAX. */
+    bool (*usable)(const void *state, const mu_units *units, uint32_t index, mu_usable *part);
+    uint32_t (*statistic_sets)(const void *state); /* sets of norm statistics that the model has, one for each width; NULL: 1 */
     bool keeps_parts; /* clears flags of `kept`; not together with vectors that a `how` sends or keeps, which are of the whole model */
 } mu_what;
 
@@ -216,6 +228,9 @@ typedef struct mu_method {
     mu_status (*check)(const void *state, mu_error *err); /* options that do not go together; may be NULL */
     /* Answers by others that this method cannot work with, or its own that need each other; says why. May be NULL. */
     mu_status (*check_setting)(const void *state, const mu_setting *setting, mu_error *err);
+    /* Once the model is known, before anything else is asked: take in what the options name (tables ...) and what follows from the model. `conf_path` is the
+     * experiment's file, beside which names of files are sought. May be NULL. */
+    mu_status (*prepare)(void *state, const mu_model *model, const mu_units *units, const char *conf_path, mu_error *err);
     const mu_who   *who;
     const mu_what  *what;
     const mu_how   *how;

@@ -54,6 +54,12 @@ MU_API mu_status mu_model_create_conf(const mu_conf_node *node, mu_shape input, 
 MU_API mu_status mu_model_create_layers(const mu_conf_node *root, mu_shape input, uint32_t classes, mu_model **out, mu_error *err);
 MU_API void      mu_model_destroy(mu_model *model); /* NULL is fine */
 
+/* Further sets of all norms' statistics, behind the first one in the state vector, in the same order: a network of which narrower ones are cut keeps one for each
+ * width, because what a norm sees depends on it. A step works with set 0, unless it is told otherwise. On disk the tensors of set k are called
+ * "NAME@k". `sets` (1 to MU_STATISTIC_SETS_MAX) counts the first one. Before anything else is made of the model. */
+#define MU_STATISTIC_SETS_MAX 64
+MU_API mu_status mu_model_add_statistics(mu_model *model, uint32_t sets, mu_error *err);
+
 /* ---- looking at it ---- */
 MU_API const char      *mu_model_name(const mu_model *model);
 MU_API mu_shape         mu_model_input(const mu_model *model);
@@ -64,6 +70,7 @@ MU_API uint32_t         mu_model_symbols(const mu_model *model);
 MU_API uint32_t         mu_model_targets(const mu_model *model);
 MU_API size_t           mu_model_param_count(const mu_model *model); /* trainable floats */
 MU_API size_t           mu_model_state_count(const mu_model *model); /* with statistics */
+MU_API uint32_t         mu_model_statistic_sets(const mu_model *model); /* 1 where nothing was added */
 MU_API size_t           mu_model_tensor_count(const mu_model *model);
 MU_API const mu_tensor *mu_model_tensor(const mu_model *model, size_t index); /* in PyTorch's state_dict order */
 
@@ -131,6 +138,9 @@ MU_API float   *mu_step_gradients(mu_step *step); /* [param_count]; NULL when no
 MU_API float   *mu_step_input(mu_step *step);     /* [batch][h][w][c]: the caller fills in the batch; a step that cannot train uses it up */
 MU_API int32_t *mu_step_labels(mu_step *step);    /* [batch][targets] */
 MU_API const float *mu_step_logits(const mu_step *step); /* [batch][targets][classes], after a forward */
+
+/* The set of norm statistics that the step reads and updates from here on. Below mu_model_statistic_sets. */
+MU_API void mu_step_use_statistics(mu_step *step, uint32_t set);
 
 /* Forget momentum and the step count: a new local training begins. */
 MU_API void mu_step_reset(mu_step *step);

@@ -23,6 +23,8 @@ typedef enum mu_random_purpose {
     MU_RANDOM_METHOD,       /* a method's own draws */
     MU_RANDOM_TEST,         /* tests and benchmarks */
     MU_RANDOM_EVALUATE,     /* which devices a model is looked at on */
+    MU_RANDOM_CHOICE,       /* which part of a model a mini-batch trains */
+    MU_RANDOM_SEARCH,       /* of a search, and of the trainings that it judges by */
 } mu_random_purpose;
 
 typedef struct mu_random {

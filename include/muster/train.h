@@ -38,6 +38,8 @@ typedef struct mu_plan {
     uint64_t        memory_limit_bytes; /* what the trainer may hold (mu_plan_peak_memory); 0: no limit. It costs time and changes no bit
                                          * of the update: docs/memory.md */
     const bool     *kept;    /* [mu_units_count] the part of the model that is trained, sent and sent back; NULL: all of it. As long as the task */
+    double          step_time_s; /* what a mini-batch may take, by the device's own clock: a `how` that chooses parts keeps to it; 0: as long as it
+                                  * takes */
     mu_train_config train;   /* local_epochs 0, which only a plan may say: the model is carried and not trained */
 } mu_plan;
 
@@ -48,6 +50,7 @@ typedef struct mu_plan {
 typedef struct mu_update {
     const float *delta; /* [state_count]: weights after minus weights before; statistics of norms too. 0 where it was not trained */
     const bool  *kept;  /* the part that was trained: the plan's */
+    const bool  *classes; /* [classes] those that the device has examples of, where its `how` asked (mu_manner); NULL: not known */
     const float *start; /* [state_count]: the weights before */
     const float *sent[MU_VECTORS_MAX]; /* [state_count] each: what `how` sends beside the change */
     size_t       count;
@@ -82,11 +85,42 @@ typedef struct mu_step_view {
     float *const       *sent;     /* to be filled in by `end`: what goes back with the change */
 } mu_step_view;
 
+/* What one mini-batch trains: a part of the model, or of the part that the plan has. */
+typedef struct mu_choice {
+    const mu_units *units;    /* of the whole model */
+    const mu_plan  *plan;     /* plan->kept: the most that may be kept */
+    uint64_t        seed, device; /* for mu_choice_random; devices are numbered below 2^32 */
+    uint32_t        step;     /* 0-based, within the task */
+    double          afford_macs; /* multiply-accumulates, forward and backward, that the device can spend on one example of it, within plan->step_time_s;
+                                  * INFINITY: any number */
+    uint32_t       *counts;   /* [group_count] to be filled in: how many units of each group, 1 to as many as the plan has */
+    bool           *kept;     /* [unit_count] to be filled in: which, among those that the plan has; NULL: only the numbers are asked for */
+    uint32_t        statistics; /* to be filled in where the model has several sets of norm statistics: which; arrives 0 */
+} mu_choice;
+
+static inline mu_random mu_choice_random(const mu_choice *choice)
+{
+    return mu_random_stream(choice->seed, MU_RANDOM_CHOICE, choice->plan->ordinal, (uint64_t)choice->step << 32 | (uint32_t)choice->device);
+}
+
+/* How the mini-batches of a `how` are trained beside what an optimiser says. All zero: as everywhere. */
+typedef struct mu_manner {
+    bool   scaled;  /* outputs of hidden layers are multiplied by all units of the model / those kept, in training (mu_submodel_factors) */
+    bool   masked;  /* classes that the device has no example of are left out of the loss (mu_step_manner.held), and the update says which it has */
+    bool   teaches; /* with `choose`: all that the plan has is trained on every mini-batch too, by the labels, and teaches the part that was chosen;
+                     * both gradients make one step of the optimiser. Where the choice is all of it, there is nobody to teach */
+    double label_weight, teacher_weight, temperature; /* of the part that is taught: mu_step_manner */
+} mu_manner;
+
 /* The question `how`, the device's half. Every member may be NULL. Tasks of many devices run at once: `state` is only read. */
 typedef struct mu_how {
     void (*begin)(void *state, const mu_step_view *view);    /* before the first step */
     void (*gradient)(void *state, const mu_step_view *view); /* after the backward pass, before the optimiser */
     void (*end)(void *state, const mu_step_view *view);      /* after the last step, before the delta is taken */
+    /* Which part a mini-batch trains; NULL: all that the plan has. Depends on what `choice` says and on nothing else, so that whoever prices a task and
+     * whoever trains it come to the same. Not together with `gradient`. */
+    void (*choose)(const void *state, mu_choice *choice);
+    void (*manner)(const void *state, mu_manner *manner); /* arrives all zero; NULL: stays so */
     /* On the device, once its update was merged: change what it keeps. An update that was lost or refused changes nothing. */
     void (*settled)(void *state, float *const *own, const float *const *sent, size_t count);
 } mu_how;
@@ -97,6 +131,10 @@ typedef struct mu_local {
     void               *state;
     const float *const *received, *const *own;
     float *const       *sent;
+    /* With plan->step_time_s: multiply-accumulates that the device can do within it from now on, by its own clock or trace, `done_macs` of the task being
+     * done. NULL: any number. */
+    double (*afford)(const void *clock, const mu_plan *plan, uint64_t done_macs);
+    const void *clock;
 } mu_local;
 
 /* ---- counting, before anything runs ---- */
@@ -117,6 +155,13 @@ typedef struct mu_plan_extra {
  * keep within its limit is no error: it takes more than the limit, the least that it can. `extra` may be NULL. */
 MU_API mu_status mu_plan_peak_memory(const mu_model *model, const mu_plan *plan, uint32_t num_examples, bool plain_kernels,
                                      size_t *size_bytes, mu_plan_extra *extra, mu_error *err);
+
+/* What the step of a part takes, as a plan whose mini-batches train parts has it: mu_step_plan of the part. */
+MU_API mu_status mu_plan_step_bytes(const mu_model *part, const mu_plan *plan, bool plain_kernels, size_t *size_bytes, mu_error *err);
+/* mu_plan_peak_memory where `how` chooses: `held` is the network that the plan has, of which the weights, what the optimiser remembers and, if it teaches,
+ * a whole step are there all the time; part_step_bytes: the most that any mini-batch's part takes. Within no memory limit. */
+MU_API mu_status mu_plan_peak_memory_choosing(const mu_model *held, const mu_plan *plan, const mu_manner *manner, uint32_t num_examples,
+                                              size_t part_step_bytes, bool plain_kernels, size_t *size_bytes, mu_error *err);
 
 /* ---- the trainer ---- */
 typedef struct mu_trainer mu_trainer;
