@@ -42,6 +42,7 @@ MU_API mu_status mu_conf_put(mu_conf *conf, mu_conf_node *map, const char *key, 
 /* The child map or list of that name, made (empty) when there is none or it is something else. */
 MU_API mu_conf_node *mu_conf_make_map(mu_conf *conf, mu_conf_node *map, const char *key);
 MU_API mu_conf_node *mu_conf_make_list(mu_conf *conf, mu_conf_node *map, const char *key);
+MU_API mu_conf_node *mu_conf_append_map(mu_conf *conf, mu_conf_node *list); /* an empty one at its end; NULL: no memory */
 MU_API mu_status     mu_conf_append(mu_conf *conf, mu_conf_node *list, const char *text, mu_error *err);
 /* Copy of `from` (of any conf) put under `key`. */
 MU_API mu_status mu_conf_put_copy(mu_conf *conf, mu_conf_node *map, const char *key, const mu_conf_node *from, mu_error *err);

@@ -44,11 +44,17 @@ typedef struct mu_carrier {
     mu_status (*set_timer)(void *self, mu_time_us at, uint64_t label, mu_error *err);
     /* The next event, in the order of time, ties as they were sent. MU_E_STATE: nothing is under way, so nothing will ever come. */
     mu_status (*next)(void *self, mu_event *event, mu_error *err);
-    /* The server's look at a model: the test set, and up to `tier_examples` local examples per tier (tiers may be NULL). */
-    mu_status (*evaluate)(void *self, const float *state, uint32_t tier_examples, mu_evaluation *test, mu_evaluation *tiers, mu_error *err);
-    /* The current model on up to `examples_each` own examples of each device. */
-    mu_status (*evaluate_devices)(void *self, const float *state, const uint32_t *devices, uint32_t count, uint32_t examples_each,
-                                  mu_evaluation *each, mu_error *err);
+    /* The server's look at a model, or at parts of it: each of `parts` [part_count, at least 1] on the test set (tests [part_count]), and the first one on up
+     * to `tier_examples` local examples per tier (tiers may be NULL). */
+    mu_status (*evaluate)(void *self, const float *state, const mu_usable *parts, uint32_t part_count, uint32_t tier_examples,
+                          mu_evaluation *tests, mu_evaluation *tiers, mu_error *err);
+    /* A part of the current model on up to `examples_each` own examples of each device. */
+    mu_status (*evaluate_devices)(void *self, const float *state, const mu_usable *part, const uint32_t *devices, uint32_t count,
+                                  uint32_t examples_each, mu_evaluation *each, mu_error *err);
+    /* Batch norms' running statistics of a part of `state` [state_count], found anew over up to `examples_each` (0: all) own examples of each device
+     * and put there. NULL: those of training are all there are. */
+    mu_status (*statistics)(void *self, const mu_usable *part, const uint32_t *devices, uint32_t count, uint32_t examples_each, float *state,
+                            mu_error *err);
     size_t (*peak_memory_bytes)(void *self); /* the most that one local training has taken */
     /* What devices keep, for a carrier that plays them itself: tasks and timers are sent again after a resume. NULL: nothing.
      * `save` with `into` NULL only says how many bytes. */
@@ -60,7 +66,15 @@ typedef struct mu_carrier {
 
 #define MU_TIERS_MAX 16
 
-/* Once for each version of the model; round 0 is the model before any training. */
+/* A part of the model that is used by itself (mu_what.usable). */
+typedef struct mu_width_report {
+    double   width;            /* what its method calls it by */
+    uint64_t parameters, macs; /* trainable ones; multiply-accumulates of one example, forward */
+    double   loss, accuracy;   /* on the test set; NAN: not evaluated */
+} mu_width_report;
+
+/* Once for each version of the model; round 0 is the model before any training. Accuracy and loss are those of the first of the parts that
+ * are used by themselves: of the whole model, where its method names none. */
 typedef struct mu_round_report {
     uint32_t   round, rounds;
     mu_time_us time;
@@ -70,6 +84,8 @@ typedef struct mu_round_report {
     double     loss, accuracy;                      /* on the test set; NAN when not evaluated */
     uint32_t   tier_count;
     double     tier_accuracy[MU_TIERS_MAX];         /* on the devices' own examples; NAN when not evaluated */
+    uint32_t   width_count;                         /* when evaluated, those that the method names; 0: it names none */
+    const mu_width_report *widths;                  /* [width_count] widest first; borrowed for the call */
     double     mean_staleness;                      /* of merged updates, in versions */
     uint32_t   max_staleness;
     uint32_t   tasks_open;                          /* when the round ended */
@@ -111,6 +127,7 @@ typedef struct mu_observer {
 } mu_observer;
 
 typedef struct mu_totals {
+    uint64_t   afforded_macs; /* by tasks with a pace (mu_work.afforded_macs); 0: there were none */
     uint64_t   bytes_up, bytes_down, bytes_peer, macs, updates_merged, updates_lost, updates_late, updates_refused, updates_discarded;
     uint64_t   events; /* arrivals, losses, timers */
     double     energy_j, idle_energy_j, device_time_s, wasted_time_s;
@@ -120,10 +137,18 @@ typedef struct mu_totals {
     uint32_t   rounds;
     double     best_accuracy, final_accuracy, final_loss;
     double     tier_accuracy[MU_TIERS_MAX];
+    uint32_t   width_count; /* as in mu_round_report */
+    mu_width_report widths[MU_USABLE_MAX];
     uint64_t   peak_memory_bytes; /* the most that one device's training was planned to take */
     uint32_t   devices_without_memory; /* for the plan that they would get at the start: they are not asked */
     uint32_t   devices_without_examples;
 } mu_totals;
+
+/* Which statistics batch norms have when a version is looked at. */
+typedef enum mu_norm_statistics {
+    MU_NORM_STATISTICS_TRAINED, /* those that were merged with the weights */
+    MU_NORM_STATISTICS_DEVICES, /* found anew over devices' own examples. Training goes on with those that were merged; the last version keeps what was found */
+} mu_norm_statistics;
 
 typedef struct mu_federation_config {
     const mu_model *model;
@@ -138,6 +163,9 @@ typedef struct mu_federation_config {
     uint32_t        tier_examples;
     uint32_t        look_devices;          /* mu_federation_look_at_devices; 0: none */
     uint32_t        look_examples;         /* of each of them, at most */
+    int             norm_statistics;       /* a mu_norm_statistics */
+    uint32_t        statistics_devices;    /* on whose examples they are found, at most ... */
+    uint32_t        statistics_examples;   /* ... and on how many of each; 0: all */
     uint32_t        checkpoint_every_rounds; /* at least 1 */
     const char     *checkpoint_path;       /* NULL: none is written */
     bool            resume;                /* from checkpoint_path */

@@ -165,7 +165,7 @@ typedef struct mu_who {
 /* A part of the model that is meant to be used by itself. */
 typedef struct mu_usable {
     double   width;      /* what the method calls it by; in (0, 1] */
-    bool    *kept;       /* [unit_count] arrives all true */
+    bool    *kept;       /* [unit_count] arrives all true; whoever is handed one: NULL is all */
     uint32_t statistics; /* which set of norm statistics; arrives 0 */
 } mu_usable;
 

@@ -52,11 +52,16 @@ MU_API mu_status mu_model_create_builtin(const char *name, const char *norm, mu_
 MU_API mu_status mu_model_create_conf(const mu_conf_node *node, mu_shape input, uint32_t classes, mu_model **out, mu_error *err);
 /* A model file's root. */
 MU_API mu_status mu_model_create_layers(const mu_conf_node *root, mu_shape input, uint32_t classes, mu_model **out, mu_error *err);
+/* The text of a model file (malloc'ed, the caller's) that says this graph: made of it, for the same input and classes, a model has the same layers and
+ * tensors. How its first weights are drawn is not in it, but where a layer says so, nor are further sets of statistics. */
+MU_API mu_status mu_model_write(const mu_model *model, char **out, mu_error *err);
 MU_API void      mu_model_destroy(mu_model *model); /* NULL is fine */
 
-/* Further sets of all norms' statistics, behind the first one in the state vector, in the same order: a network of which narrower ones are cut keeps one for each
- * width, because what a norm sees depends on it. A step works with set 0, unless it is told otherwise. On disk the tensors of set k are called
- * "NAME@k". `sets` (1 to MU_STATISTIC_SETS_MAX) counts the first one. Before anything else is made of the model. */
+/* Further sets of all norms' statistics, behind the first one in the state vector, in the same order: a network of which narrower ones are
+ * cut keeps one for each width, because what a norm sees depends on it. A step works with set 0, unless it is told otherwise. Tensors of set k
+ * are called "NAME@k", stand behind those of the layers, begin as set 0 does, and belong to the same units. `sets` (1 to
+ * MU_STATISTIC_SETS_MAX) counts the first one; a model without running statistics stays as it is. Once, and before anything else is made of
+ * the model. MU_E_RANGE, MU_E_LIMIT, MU_E_MEMORY: the model is as before. */
 #define MU_STATISTIC_SETS_MAX 64
 MU_API mu_status mu_model_add_statistics(mu_model *model, uint32_t sets, mu_error *err);
 
@@ -72,7 +77,7 @@ MU_API size_t           mu_model_param_count(const mu_model *model); /* trainabl
 MU_API size_t           mu_model_state_count(const mu_model *model); /* with statistics */
 MU_API uint32_t         mu_model_statistic_sets(const mu_model *model); /* 1 where nothing was added */
 MU_API size_t           mu_model_tensor_count(const mu_model *model);
-MU_API const mu_tensor *mu_model_tensor(const mu_model *model, size_t index); /* in PyTorch's state_dict order */
+MU_API const mu_tensor *mu_model_tensor(const mu_model *model, size_t index); /* in PyTorch's state_dict order; then further sets' */
 
 /* First weights: PyTorch's defaults (uniform within 1/sqrt(fan_in)) or what the layer says (Glorot, He). */
 MU_API void mu_model_init(const mu_model *model, uint64_t seed, float *state);
@@ -80,7 +85,7 @@ MU_API void mu_model_init(const mu_model *model, uint64_t seed, float *state);
 /* ---- what a step costs ---- */
 typedef struct mu_cost {
     uint64_t macs_forward, macs_backward; /* multiply-accumulates; taps in the padding are not counted */
-    uint64_t param_bytes;                 /* weights (and statistics) of the layer */
+    uint64_t param_bytes;                 /* weights of the layer, and the one set of statistics that a step uses */
     uint64_t activation_bytes;            /* output, kept from forward to backward */
     uint64_t moved_bytes;                 /* read and written to memory in a step, each tensor counted once a use */
 } mu_cost;
@@ -139,7 +144,7 @@ MU_API float   *mu_step_input(mu_step *step);     /* [batch][h][w][c]: the calle
 MU_API int32_t *mu_step_labels(mu_step *step);    /* [batch][targets] */
 MU_API const float *mu_step_logits(const mu_step *step); /* [batch][targets][classes], after a forward */
 
-/* The set of norm statistics that the step reads and updates from here on. Below mu_model_statistic_sets. */
+/* The set of norm statistics that the step reads and updates from here on, 0 at first. Below mu_model_statistic_sets. */
 MU_API void mu_step_use_statistics(mu_step *step, uint32_t set);
 
 /* Forget momentum and the step count: a new local training begins. */

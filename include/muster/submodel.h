@@ -66,6 +66,7 @@ typedef struct mu_units mu_units;
 MU_API mu_status mu_units_create(const mu_model *model, mu_units **out, mu_error *err);
 MU_API void      mu_units_destroy(mu_units *units); /* NULL is fine */
 
+MU_API const mu_model      *mu_units_model(const mu_units *units);
 MU_API size_t               mu_units_count(const mu_units *units); /* units of all groups together */
 MU_API size_t               mu_units_group_count(const mu_units *units);
 MU_API const mu_unit_group *mu_units_group(const mu_units *units, size_t index); /* in the order of the layers */
@@ -107,14 +108,14 @@ MU_API const mu_model *mu_submodel_model(const mu_submodel *submodel);
  * are not 1. */
 MU_API void mu_submodel_factors(const mu_submodel *submodel, float *factors);
 
-/* Which part of the state vectors an operation is about. */
+/* Which part of the state vectors an operation is about. Norms' statistics are those of all sets that the model has; a small model has as
+ * many. */
 typedef enum mu_extent {
     MU_EXTENT_STATE,      /* all: [mu_model_state_count] of the whole and of the small model, with the norms' statistics */
     MU_EXTENT_PARAMS,     /* [mu_model_param_count]: what is trained, or its gradients or momentum */
     MU_EXTENT_STATISTICS, /* [mu_model_state_count], but only the norms' statistics, which are behind what is trained */
-    MU_EXTENT_STATISTICS_ALONE, /* [mu_model_state_count - mu_model_param_count]: the same without what is trained. So a method keeps a set
-                                 * of statistics for each width, and lays one of them behind the small weights: mu_step_state +
-                                 * mu_model_param_count of the small model. */
+    MU_EXTENT_STATISTICS_ALONE, /* [mu_model_state_count - mu_model_param_count]: the same without what is trained. For statistics that are
+                                 * kept apart from the weights; in a small state they lie at mu_model_param_count of the small model. */
 } mu_extent;
 
 /* part = what is kept of `whole` */
@@ -124,5 +125,17 @@ MU_API void mu_submodel_scatter(const mu_submodel *submodel, mu_extent extent, c
 /* what is kept of `whole` = fma(alpha, part, whole); nothing else is touched. A step of SGD with part = its gradient and alpha =
  * -learning rate; the sum of changes, and how often each element was trained, with alpha = a weight. */
 MU_API void mu_submodel_add(const mu_submodel *submodel, mu_extent extent, float alpha, const float *part, float *whole);
+
+/* ---- a part as a model of its own ---- */
+
+typedef struct mu_extracted {
+    mu_model *model; /* with one set of norm statistics, made of ... */
+    char     *text;  /* ... this model file (mu_model_write) */
+    float    *state; /* [state_count of it], for mu_model_save */
+} mu_extracted;
+
+/* Cut out what the submodel is formed as, with that set of norm statistics. It computes what the part computes, to the bit. */
+MU_API mu_status mu_submodel_extract(const mu_submodel *submodel, uint32_t statistics, const float *whole, mu_extracted *out, mu_error *err);
+MU_API void      mu_extracted_release(mu_extracted *extracted); /* zeroed is fine */
 
 #endif

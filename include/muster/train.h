@@ -96,6 +96,7 @@ typedef struct mu_choice {
     uint32_t       *counts;   /* [group_count] to be filled in: how many units of each group, 1 to as many as the plan has */
     bool           *kept;     /* [unit_count] to be filled in: which, among those that the plan has; NULL: only the numbers are asked for */
     uint32_t        statistics; /* to be filled in where the model has several sets of norm statistics: which; arrives 0 */
+    uint32_t        plan_statistics; /* likewise, of all that the plan has, which a mini-batch trains too where its manner is to teach */
 } mu_choice;
 
 static inline mu_random mu_choice_random(const mu_choice *choice)
@@ -131,6 +132,7 @@ typedef struct mu_local {
     void               *state;
     const float *const *received, *const *own;
     float *const       *sent;
+    bool               *classes; /* [mu_model_classes] of the caller, as `delta` is, where its `how` masks: filled in, and what update->classes points to */
     /* With plan->step_time_s: multiply-accumulates that the device can do within it from now on, by its own clock or trace, `done_macs` of the task being
      * done. NULL: any number. */
     double (*afford)(const void *clock, const mu_plan *plan, uint64_t done_macs);
@@ -186,11 +188,15 @@ typedef struct mu_evaluation {
 } mu_evaluation;
 MU_API mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, const float *state,
                                      mu_evaluation *out, mu_error *err);
+/* The same of a part of it: the network of the units that are kept [mu_units_count] (NULL: all), with that set of norm statistics. */
+MU_API mu_status mu_trainer_evaluate_part(mu_trainer *trainer, const bool *kept, uint32_t statistics, const mu_examples *examples,
+                                          uint32_t first, uint32_t count, const float *state, mu_evaluation *out, mu_error *err);
 
-/* The batch norms' running statistics in `state` [state_count] are replaced by the mean of those of batches of up to `batch_size` of the
- * examples first .. first+count-1, in their order, each weighted by its examples; nothing else of `state` is touched. That is what HeteroFL (Diao et al. 2021,
- * arXiv:2010.01264) does once, when training is over. count and batch_size: at least 1. */
-MU_API mu_status mu_trainer_statistics(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, uint32_t batch_size,
-                                       float *state, mu_error *err);
+/* Batch norms' running statistics of those weights, found anew: the mean of those of batches of up to `batch_size` of the examples first ..
+ * first+count-1, in their order, each weighted by its examples; that is what HeteroFL (Diao et al. 2021, arXiv:2010.01264) does once, when training is
+ * over. `out` [mu_model_state_count - mu_model_param_count]: what `state` has behind its weights, but for set `statistics` of the units that are kept
+ * (NULL: all), which is replaced. count and batch_size: at least 1. */
+MU_API mu_status mu_trainer_statistics(mu_trainer *trainer, const bool *kept, uint32_t statistics, const mu_examples *examples,
+                                       uint32_t first, uint32_t count, uint32_t batch_size, const float *state, float *out, mu_error *err);
 
 #endif

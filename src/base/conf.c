@@ -520,6 +520,12 @@ mu_status mu_conf_append(mu_conf *conf, mu_conf_node *list, const char *text, mu
     return status || add_child(conf, list, NULL, node) ? status : no_memory(err);
 }
 
+mu_conf_node *mu_conf_append_map(mu_conf *conf, mu_conf_node *list)
+{
+    mu_conf_node *node = new_node(conf, MU_CONF_MAP, list->file, list->line, list->column);
+    return node && add_child(conf, list, NULL, node) ? node : NULL;
+}
+
 static mu_conf_node *copy_node(mu_conf *conf, const mu_conf_node *from)
 {
     const char *file = take_text(conf, from->file, strlen(from->file));

@@ -206,6 +206,22 @@ mu_status mu_csv_real(const mu_csv *csv, size_t index, double *out, mu_error *er
     return MU_OK;
 }
 
+mu_status mu_csv_whole(const mu_csv *csv, size_t index, uint64_t most, uint64_t *out, mu_error *err)
+{
+    const char *text = csv->fields[index].text;
+    uint64_t value = 0;
+    for (const char *at = text; *at; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (*at < '0' || *at > '9' || value > (most - digit) / 10)
+            return mu_csv_error(csv, index, err, MU_E_PARSE, "'%.40s' is no whole number from 0 to %llu", text, (unsigned long long)most);
+        value = value * 10 + digit;
+    }
+    if (!*text)
+        return mu_csv_error(csv, index, err, MU_E_PARSE, "a whole number is missing");
+    *out = value;
+    return MU_OK;
+}
+
 size_t mu_csv_find(const mu_csv *csv, const char *name)
 {
     for (size_t i = 0; i < csv->count; i++)

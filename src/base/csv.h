@@ -56,6 +56,9 @@ mu_status mu_csv_error(const mu_csv *csv, size_t index, mu_error *err, mu_status
 /* Field `index` as a finite number, spaces around it allowed. MU_E_PARSE when there is no such field, or it is no number. */
 mu_status mu_csv_real(const mu_csv *csv, size_t index, double *out, mu_error *err);
 
+/* Field `index`, which must be there, as a whole number up to `most`: digits alone. MU_E_PARSE otherwise. */
+mu_status mu_csv_whole(const mu_csv *csv, size_t index, uint64_t most, uint64_t *out, mu_error *err);
+
 /* Which field of the current row (the header) is called `name`; SIZE_MAX: none. */
 size_t mu_csv_find(const mu_csv *csv, const char *name);
 

@@ -45,6 +45,10 @@
 #define MU_LIMIT_OBJECTIVES 8u
 #define MU_LIMIT_GENERATIONS 1000000u
 
+/* DISTREAL's table, which is part of a method's state: rows, and numbers of kept units in all of them */
+#define MU_LIMIT_DISTREAL_ROWS 64u
+#define MU_LIMIT_DISTREAL_COUNTS 8192u
+
 /* sweeps */
 #define MU_LIMIT_SWEEP_AXES 16u
 #define MU_LIMIT_SWEEP_RUNS 4096u

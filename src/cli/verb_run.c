@@ -189,6 +189,19 @@ static void print_tiers(const run *r, const mu_totals *totals)
     putchar('\n');
 }
 
+/* "1 0.9512, 0.5 0.9401" */
+static void print_widths(const mu_run_summary *summary)
+{
+    char width[MU_NUMBER_BYTES], accuracy[MU_NUMBER_BYTES];
+    for (uint32_t i = 0; i < summary->width_count; i++) {
+        mu_number_real(summary->widths[i].width, width);
+        mu_show_fixed(summary->widths[i].accuracy, 4, accuracy);
+        printf("%s%s %s", i ? ", " : "  by width      ", width, accuracy);
+    }
+    if (summary->width_count)
+        putchar('\n');
+}
+
 static void print_fairness(const mu_run_summary *summary)
 {
     if (summary->devices_evaluated)
@@ -222,6 +235,7 @@ static void print_summary(const run *r)
     printf("  accuracy      %s at the end, %s at best\n", a, b);
     if (mu_experiment_config(r->experiment)->tier_examples)
         print_tiers(r, totals);
+    print_widths(mu_run_folder_summary(r->folder));
     print_fairness(mu_run_folder_summary(r->folder));
     mu_show_scaled((double)totals->bytes_up, "B", a);
     mu_show_scaled((double)totals->bytes_down, "B", b);

@@ -14,12 +14,16 @@
 static const char *const section_keys[] = { "name", "path", "format", "files", "partition", "normalize", NULL };
 
 /* What every set in files has of its own, beside what its format asks. */
-enum { OPTION_DEVICES, OPTION_FRACTION };
+enum { OPTION_DEVICES, OPTION_FRACTION, OPTION_SKIP, OPTION_TAKE };
 static const mu_option section_options[] = {
     [OPTION_DEVICES] = { "devices", MU_OPTION_COUNT, offsetof(mu_files, devices), 0, MU_LIMIT_DEVICES, "0", NULL, NULL,
       "devices that share the training set; 0: one for each natural id, or 100" },
     [OPTION_FRACTION] = { "test_fraction", MU_OPTION_REAL, offsetof(mu_files, test_fraction), 0.0001, 0.9999, "0.1", NULL, NULL,
       "part of the examples that becomes the test set; only for data that has none" },
+    [OPTION_SKIP] = { "skip", MU_OPTION_COUNT, offsetof(mu_files, skip), 0, MU_LIMIT_EXAMPLES, "0", NULL, "examples",
+      "so many training examples are left out, the first ones of the files" },
+    [OPTION_TAKE] = { "take", MU_OPTION_COUNT, offsetof(mu_files, take), 0, MU_LIMIT_EXAMPLES, "0", NULL, "examples",
+      "so many of the training examples behind them are used; 0: all" },
 };
 
 const mu_option *mu_files_options(size_t *count)

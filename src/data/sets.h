@@ -38,6 +38,7 @@ typedef struct mu_files {
     void               *config; /* the format's options */
     uint32_t            devices; /* 0: not given */
     double              test_fraction;
+    uint32_t            skip, take; /* of the training examples; take 0: all that are left */
     char               *folder;
     mu_file_list        lists[MU_FORMAT_FILES_MAX]; /* in the order of the format's names */
 } mu_files;

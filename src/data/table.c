@@ -19,6 +19,7 @@ typedef struct table {
     mu_normalize normalize;
     float       *shades;     /* [channels that differ][256]: every byte normalised; NULL for floats */
     uint32_t    *rows;       /* which rows of corpus.train are for training, then those held out; NULL: all, in order */
+    uint32_t     row_count;  /* of both */
     uint32_t     train_count;
     mu_partition partition;
 } table;
@@ -137,17 +138,35 @@ static const mu_set_kind kind = {
 
 /* ---- making it ready ---- */
 
+/* `skip` and `take`: some of the training rows, in the files' order. So two experiments share a set of files without sharing an example. */
+static mu_status cut(table *t, const mu_files *files, mu_error *err)
+{
+    const uint32_t count = t->corpus.train.count;
+    t->row_count = t->train_count = count;
+    if (files->skip == 0 && files->take == 0)
+        return MU_OK;
+    if (files->skip >= count || files->take > count - files->skip)
+        return mu_error_set(err, MU_E_RANGE, "data: 'skip' %u and 'take' %u: there are %u training examples", files->skip, files->take, count);
+    t->row_count = t->train_count = files->take ? files->take : count - files->skip;
+    t->rows = malloc(t->row_count * sizeof *t->rows);
+    if (!t->rows)
+        return mu_error_set(err, MU_E_MEMORY, "no memory for %u examples", t->row_count);
+    for (uint32_t i = 0; i < t->row_count; i++)
+        t->rows[i] = files->skip + i;
+    return MU_OK;
+}
+
 /* A test set for data that has none: so large a part of the training rows, drawn at random. Both parts keep the file's order. */
 static mu_status hold_out(table *t, double fraction, uint64_t seed, mu_error *err)
 {
-    uint32_t count = t->corpus.train.count, held = (uint32_t)floor(fraction * (double)count + 0.5);
+    const uint32_t count = t->row_count, held = (uint32_t)floor(fraction * (double)count + 0.5);
     if (held == 0 || held >= count)
         return mu_error_set(err, MU_E_RANGE, "data: 'test_fraction' %g of %u examples leaves nothing for %s", fraction, count,
                             held ? "training" : "the test");
-    t->rows = malloc(count * sizeof *t->rows);
-    uint32_t *order = malloc(count * sizeof *order);
+    uint32_t *rows = malloc(count * sizeof *rows), *order = malloc(count * sizeof *order);
     bool *is_held = calloc(count, sizeof *is_held);
-    if (t->rows && order && is_held) {
+    const bool made = rows && order && is_held;
+    if (made) {
         for (uint32_t i = 0; i < count; i++)
             order[i] = i;
         mu_random random = mu_random_stream(seed, MU_RANDOM_PARTITION, PART_HOLD_OUT, 0);
@@ -156,28 +175,31 @@ static mu_status hold_out(table *t, double fraction, uint64_t seed, mu_error *er
             is_held[order[i]] = true;
         uint32_t train_at = 0, test_at = t->train_count = count - held;
         for (uint32_t i = 0; i < count; i++)
-            t->rows[is_held[i] ? test_at++ : train_at++] = i;
+            rows[is_held[i] ? test_at++ : train_at++] = row_of(t, i);
+        free(t->rows);
+        t->rows = rows;
+    } else {
+        free(rows);
     }
     free(is_held);
     free(order);
-    return t->train_count && t->rows ? MU_OK : mu_error_set(err, MU_E_MEMORY, "no memory to split %u examples", count);
+    return made ? MU_OK : mu_error_set(err, MU_E_MEMORY, "no memory to split %u examples", count);
 }
 
 /* See to it that there is a test set. A fraction that the user gave and nobody uses is an error. */
 static mu_status split(mu_data *data, table *t, const mu_files *files, uint64_t seed, mu_error *err)
 {
     const mu_conf_node *given = mu_conf_get(data->section, "test_fraction");
-    t->train_count = t->corpus.train.count;
     data->test_count = t->corpus.test.count;
     if (data->test_count && given && !t->corpus.used_fraction)
         return mu_conf_error(err, MU_E_CONFIG, given, "data: 'test_fraction' is only for data without a test set; this has one of %u examples",
                              data->test_count);
-    mu_status status = MU_OK;
-    if (data->test_count == 0) {
+    mu_status status = cut(t, files, err);
+    if (!status && data->test_count == 0) {
         status = hold_out(t, files->test_fraction, seed, err);
-        data->test_count = t->corpus.train.count - t->train_count;
+        data->test_count = t->row_count - t->train_count;
     } else if (!t->corpus.used_fraction) {
-        return MU_OK;
+        return status;
     }
     return status ? status : mu_files_write_fraction(data->conf, data->section, files, err);
 }

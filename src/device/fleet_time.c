@@ -73,6 +73,13 @@ mu_price mu_fleet_price(const mu_fleet *fleet, uint32_t device, mu_time_us at, c
     return mu_variation_price(&fleet->variation, device, &profile, at, work);
 }
 
+double mu_fleet_afford(const mu_fleet *fleet, uint32_t device, mu_time_us at, const mu_work *done, double time_s)
+{
+    mu_price price = mu_fleet_price(fleet, device, at, done);
+    mu_time_us now = mu_time_later(at, mu_time_from_s(price.download_s + price.compute_s));
+    return time_s * mu_fleet_profile_at(fleet, device, now).macs_per_s[MU_PRECISION_FP32];
+}
+
 /* ---- batteries ---- */
 
 bool mu_fleet_has_batteries(const mu_fleet *fleet)

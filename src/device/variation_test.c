@@ -202,12 +202,34 @@ static void test_determinism_and_resolving(void **state)
     mu_fleet_destroy(again);
 }
 
+/* What can be afforded is the speed at the moment that the work has come to, times the time; and at a speed that does not change it takes just that time. */
+static void test_afford(void **state)
+{
+    (void)state;
+    mu_fleet *fleet = make("fleet: {" BOARD ", compute_share: {min: 0.1, mean_dwell_s: 2}}", 10), *steady = make("fleet: {" BOARD "}", 1);
+    bool differs = false;
+    for (uint32_t device = 0; device < 10; device++)
+        for (uint64_t macs = 0; macs < 8000000000; macs += 1000000000) {
+            mu_work done = { .macs = { macs }, .bytes_down = 1000000 };
+            mu_price price = mu_fleet_price(fleet, device, 7 * SECOND, &done);
+            mu_time_us now = 7 * SECOND + mu_time_from_s(price.download_s + price.compute_s);
+            double rate = mu_fleet_profile_at(fleet, device, now).macs_per_s[0];
+            assert_true(mu_fleet_afford(fleet, device, 7 * SECOND, &done, 0.25) == 0.25 * rate);
+            differs |= rate != mu_fleet_profile_at(fleet, device, 7 * SECOND).macs_per_s[0];
+        }
+    assert_true(differs);
+    mu_work none = { .bytes_down = 77 };
+    assert_true(mu_fleet_afford(steady, 0, 0, &none, 0.5) == 0.5e9);
+    mu_fleet_destroy(fleet);
+    mu_fleet_destroy(steady);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_varies),       cmocka_unit_test(test_only_one_varies), cmocka_unit_test(test_price_over_pieces),
         cmocka_unit_test(test_one_boundary_by_hand), cmocka_unit_test(test_levels),          cmocka_unit_test(test_long_work),
-        cmocka_unit_test(test_determinism_and_resolving),
+        cmocka_unit_test(test_determinism_and_resolving), cmocka_unit_test(test_afford),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ typedef struct checkpoint_head {
     uint32_t device_count, kept_count, rounds_done, history_bytes, totals_bytes, reserved;
 } checkpoint_head;
 
-static const char checkpoint_magic[16] = "muster-ckpt-2";
+static const char checkpoint_magic[16] = "muster-ckpt-3";
 
 /* One walk over all parts serves writing and reading, so they cannot disagree. */
 typedef struct walk {
@@ -149,22 +149,28 @@ static void walk_versions(walk *w, mu_control *control, versions *all)
     }
 }
 
-/* ---- which units plans keep ---- */
+/* ---- which units plans keep, and which classes devices have ---- */
 
 static size_t kept_bytes(const mu_control *control)
 {
     return control->config.units ? mu_units_count(control->config.units) * sizeof(bool) : 0;
 }
 
-/* A plan's flags behind it, where it has any; NULL: it has none, or there is no memory for them (the walk has failed then). */
-static bool *read_kept(walk *w, const mu_control *control, const mu_plan *plan)
+static size_t classes_bytes(const mu_control *control)
 {
-    if (!plan->kept || w->failed)
+    return mu_model_classes(control->config.model) * sizeof(bool);
+}
+
+/* Flags where there were any when it was written, which a pointer tells: `there`. NULL: there were none, or there is no memory for them (the walk has
+ * failed then). */
+static bool *read_flags(walk *w, const bool *there, size_t size_bytes)
+{
+    if (!there || w->failed)
         return NULL;
-    bool *kept = malloc(kept_bytes(control) + 1);
-    if (got(w, kept))
-        part(w, kept, kept_bytes(control));
-    return kept;
+    bool *flags = malloc(size_bytes + 1);
+    if (got(w, flags))
+        part(w, flags, size_bytes);
+    return flags;
 }
 
 /* ---- what is under way ---- */
@@ -248,7 +254,7 @@ static mu_status walk_pending(walk *w, mu_control *control, const versions *all,
             w->failed = true;
             break;
         }
-        bool *kept = p.is_timer ? NULL : read_kept(w, control, &p.task.plan);
+        bool *kept = p.is_timer ? NULL : read_flags(w, p.task.plan.kept, kept_bytes(control));
         if (w->failed) {
             free(kept);
             break;
@@ -295,8 +301,10 @@ static void read_held(walk *w, mu_control *control, const versions *all)
         return;
     slot->held = head.held;
     slot->held.update.delta = slot->held.update.start = NULL;
-    slot->kept = read_kept(w, control, &head.held.task.plan);
+    slot->kept = read_flags(w, head.held.task.plan.kept, kept_bytes(control));
+    slot->classes = read_flags(w, head.held.update.classes, classes_bytes(control));
     slot->held.task.plan.kept = slot->held.update.kept = slot->kept;
+    slot->held.update.classes = slot->classes;
     slot->owner = control->kept[head.owner].state;
     control->held_count++;
     bool taken = mu_held_take_memory(control, slot, NULL) == MU_OK; /* none in a dry run */
@@ -322,6 +330,8 @@ static void walk_held(walk *w, mu_control *control, versions *all)
         part(w, &head, sizeof head);
         if (slot->kept)
             part(w, slot->kept, kept_bytes(control));
+        if (slot->classes)
+            part(w, slot->classes, classes_bytes(control));
         if (slot->memory)
             part(w, slot->memory, held_bytes(control));
     }

@@ -40,6 +40,8 @@ static const mu_option general_rows[] = {
       "how often what a resume needs is written: with millions of devices it is large" },
 };
 
+static const char *const norm_statistics_names[] = { [MU_NORM_STATISTICS_TRAINED] = "trained", [MU_NORM_STATISTICS_DEVICES] = "devices", NULL };
+
 static const mu_option evaluate_rows[] = {
     { "every_rounds", MU_OPTION_COUNT, offsetof(mu_federation_config, evaluate_every_rounds), 0, MU_LIMIT_ROUNDS, "1", NULL, "rounds",
       "look at the test set after every so many; 0: after the last only" },
@@ -49,6 +51,12 @@ static const mu_option evaluate_rows[] = {
       "on whose own examples the last version is looked at, one by one: how evenly it serves them; 0: none" },
     { "device_examples", MU_OPTION_COUNT, offsetof(mu_federation_config, look_examples), 1, 1e6, "20", NULL, "examples",
       "of each of them, at most" },
+    { "norm_statistics", MU_OPTION_CHOICE, offsetof(mu_federation_config, norm_statistics), 0, 0, "trained", norm_statistics_names, NULL,
+      "of batch norms, when a version is looked at: merged with the weights, or found anew over devices' own examples" },
+    { "statistics_devices", MU_OPTION_COUNT, offsetof(mu_federation_config, statistics_devices), 1, 1e6, "100", NULL, "devices",
+      "on whose examples they are found, at most; the same for every version" },
+    { "statistics_examples", MU_OPTION_COUNT, offsetof(mu_federation_config, statistics_examples), 0, 1e6, "0", NULL, "examples",
+      "of each of them, at most; 0: all" },
 };
 
 static const char *const section_names[] = { "model", "data", "fleet", "train", "evaluate", "who", "what", "how", "wire", "when", "merge", NULL };
@@ -367,6 +375,20 @@ static mu_status time_by_example(mu_experiment *e, mu_error *err)
     return mu_conf_put(e->conf, mu_conf_make_map(e->conf, root, "fleet"), "macs_per_example", text, err);
 }
 
+/* Each method takes in what its options name, and what follows from the model. */
+static mu_status prepare_answers(mu_experiment *e, mu_error *err)
+{
+    for (int q = 0; q < MU_QUESTION_COUNT; q++) {
+        const mu_method *method = e->config.answers[q].method;
+        if (!e->states[q] || !method->prepare)
+            continue;
+        mu_status status = method->prepare(e->states[q], e->model, e->units, e->path, err);
+        if (status)
+            return mu_error_prefix(err, status, "%s: method %s: ", e->path, method->name);
+    }
+    return MU_OK;
+}
+
 static mu_status read_sections(mu_experiment *e, mu_error *err)
 {
     const mu_conf_node *root = mu_conf_root(e->conf);
@@ -379,12 +401,17 @@ static mu_status read_sections(mu_experiment *e, mu_error *err)
         status = mu_data_open(mu_conf_get(root, "data"), e->config.seed, &e->data, err);
     if (!status)
         status = mu_model_create_conf(mu_conf_get(root, "model"), mu_data_shape(e->data), mu_data_classes(e->data), &e->model, err);
+    const mu_answer *what = &e->config.answers[MU_WHAT];
+    if (!status && what->method->what->statistic_sets)
+        status = mu_model_add_statistics(e->model, what->method->what->statistic_sets(what->state), err);
     if (!status)
         status = time_by_example(e, err);
     if (!status)
         status = mu_fleet_create(mu_conf_get(root, "fleet"), mu_data_device_count(e->data), e->config.seed, &e->fleet, err);
     if (!status)
         status = mu_units_create(e->model, &e->units, err);
+    if (!status)
+        status = prepare_answers(e, err);
     e->config.model = e->model;
     e->config.units = e->units;
     e->config.data = e->data;

@@ -52,11 +52,39 @@ static mu_status can_take_part(void *self, uint32_t device, bool *out, mu_error 
     return status;
 }
 
+/* Room for the parts of plans that are made. */
+static bool take_choices(mu_control *control)
+{
+    size_t units = mu_units_count(control->config.units), groups = mu_units_group_count(control->config.units);
+    control->kept_units = malloc(units + 1);
+    control->chosen_units = malloc(units + 1);
+    control->chosen_counts = malloc((groups + 1) * sizeof *control->chosen_counts);
+    return control->kept_units && control->chosen_units && control->chosen_counts;
+}
+
 static void round_begin(mu_control *control)
 {
     control->idle_energy_before_j = control->totals.idle_energy_j;
     control->round = (mu_round_report){ .rounds = control->config.rounds, .tier_count = mu_fleet_tier_count(control->config.fleet) };
     control->round_examples = control->round_loss = control->round_accuracy = control->round_staleness = 0.0;
+}
+
+/* The parts that are evaluated, and what they are. */
+static mu_status name_parts(mu_control *control, mu_error *err)
+{
+    mu_answer what = control->config.answers[MU_WHAT];
+    mu_usable_parts *usable = &control->usable;
+    mu_status status = mu_usable_parts_init(what.method, what.state, control->config.units, usable, err);
+    control->totals.width_count = status || !usable->named ? 0 : usable->count;
+    for (uint32_t i = 0; i < control->totals.width_count; i++) {
+        const mu_submodel *part = mu_control_part(control, usable->parts[i].kept);
+        if (!part)
+            return mu_error_set(err, MU_E_MEMORY, "no memory for a part of the model");
+        const mu_model *model = mu_submodel_model(part);
+        control->totals.widths[i] = (mu_width_report){ .width = usable->parts[i].width, .parameters = mu_model_param_count(model),
+                                                       .macs = mu_model_macs_forward(model, 1), .loss = NAN, .accuracy = NAN };
+    }
+    return status;
 }
 
 static mu_status check_config(const mu_federation_config *config, mu_error *err)
@@ -92,8 +120,10 @@ mu_status mu_federation_create(const mu_federation_config *config, const mu_carr
     control->first_free = UINT32_MAX;
     control->totals.best_accuracy = control->totals.final_accuracy = control->totals.final_loss = NAN;
     status = keep_methods(control, err);
-    if (!status && config->units && !(control->kept_units = malloc(mu_units_count(config->units) + 1)))
+    if (!status && config->units && !take_choices(control))
         status = mu_error_set(err, MU_E_MEMORY, "no memory for plans");
+    if (!status)
+        status = name_parts(control, err);
     if (!status) {
         control->version = mu_version_create(control);
         control->history = calloc(control->device_count, sizeof *control->history);
@@ -132,10 +162,14 @@ void mu_federation_destroy(mu_federation *federation)
     }
     mu_tasks_release(control);
     mu_held_release(control);
+    mu_usable_parts_release(&control->usable);
     mu_version_release(control->version);
     mu_presence_release(&control->presence);
     free(control->scratch);
+    free(control->looked);
     free(control->kept_units);
+    free(control->chosen_units);
+    free(control->chosen_counts);
     mu_arena_block_free(control->part_block);
     free(control->history);
     free(federation);
@@ -156,21 +190,30 @@ static double accuracy_of(const mu_evaluation *evaluation)
     return evaluation->count ? (double)evaluation->correct / (double)evaluation->count : NAN;
 }
 
+static double loss_of(const mu_evaluation *evaluation)
+{
+    return evaluation->count ? evaluation->loss_sum / (double)evaluation->count : NAN;
+}
+
 static mu_status evaluate(mu_control *control, mu_error *err)
 {
     mu_round_report *round = &control->round;
-    mu_evaluation test, tiers[MU_TIERS_MAX] = { { 0 } };
-    uint32_t tier_examples = control->config.tier_examples;
-    mu_status status = control->carrier.evaluate(control->carrier.self, control->version->state, tier_examples, &test,
-                                                 tier_examples ? tiers : NULL, err);
+    mu_totals *totals = &control->totals;
+    mu_evaluation tests[MU_USABLE_MAX], tiers[MU_TIERS_MAX] = { { 0 } };
+    mu_status status = mu_look_at_parts(control, tests, control->config.tier_examples ? tiers : NULL, err);
     if (status)
         return status;
     round->evaluated = true;
-    round->accuracy = accuracy_of(&test);
-    round->loss = test.count ? test.loss_sum / (double)test.count : NAN;
+    round->accuracy = accuracy_of(&tests[0]);
+    round->loss = loss_of(&tests[0]);
     for (uint32_t i = 0; i < round->tier_count; i++)
-        control->totals.tier_accuracy[i] = round->tier_accuracy[i] = accuracy_of(&tiers[i]);
-    mu_totals *totals = &control->totals;
+        totals->tier_accuracy[i] = round->tier_accuracy[i] = accuracy_of(&tiers[i]);
+    for (uint32_t i = 0; i < totals->width_count; i++) {
+        totals->widths[i].accuracy = accuracy_of(&tests[i]);
+        totals->widths[i].loss = loss_of(&tests[i]);
+    }
+    round->width_count = totals->width_count;
+    round->widths = totals->width_count ? totals->widths : NULL;
     totals->final_accuracy = round->accuracy;
     totals->final_loss = round->loss;
     if (!(totals->best_accuracy >= round->accuracy))
@@ -318,7 +361,10 @@ mu_status mu_control_evaluate(mu_control *control, const uint32_t *devices, uint
                               mu_error *err)
 {
     MU_ASSERT(!control->config.train.dry);
-    return control->carrier.evaluate_devices(control->carrier.self, control->version->state, devices, count, examples_each, each, err);
+    const float *state;
+    mu_status status = mu_looked_state(control, &control->usable.parts[0], &state, err);
+    return status ? status : control->carrier.evaluate_devices(control->carrier.self, state, &control->usable.parts[0], devices, count,
+                                                               examples_each, each, err);
 }
 
 /* ---- what methods keep ---- */

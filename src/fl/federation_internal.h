@@ -3,6 +3,7 @@
 #define MUSTER_FL_FEDERATION_INTERNAL_H
 
 #include "fl/presence.h"
+#include "fl/usable.h"
 #include "muster/federation.h"
 
 struct mu_version {
@@ -43,6 +44,7 @@ typedef struct mu_held_slot {
     mu_version *start;
     float      *memory; /* [1 + sent][state_count]; NULL in a dry run */
     bool       *kept;   /* the plan's and the update's, its own copy; NULL: the whole model */
+    bool       *classes; /* the update's, its own copy; NULL: it says nothing of them */
 } mu_held_slot;
 
 /* What a plan takes on a device that must make it fit: found once. */
@@ -56,12 +58,12 @@ typedef struct mu_fitted {
 } mu_fitted;
 
 /* What a part of the model takes: by how many units each group keeps, whichever they are. */
-#define MU_PRICED_PARTS_MAX 64
+#define MU_PRICED_PARTS_MAX 256
 typedef struct mu_priced_part {
     mu_train_config train;
-    uint64_t        counts; /* digest of the numbers of kept units; 0: nothing here yet */
+    uint64_t        digest; /* of the numbers of kept units and of what is priced; 0: nothing here yet */
     uint64_t        macs_per_example;
-    size_t          step_bytes;
+    size_t          bytes;
 } mu_priced_part;
 
 struct mu_control {
@@ -99,12 +101,18 @@ struct mu_control {
     double          idle_energy_before_j; /* up to the beginning of the round */
     uint32_t        refused_in_a_row;
     mu_totals       totals;
+    mu_usable_parts usable;
+    float           *looked;         /* [state_count] the version as it is looked at, where that is not as it is; made when it is needed */
+    uint32_t         looked_version; /* + 1; 0: none yet */
+    const mu_usable *looked_part;    /* whose statistics were found last */
 
     /* the last plan priced for memory, and MACs of one example: the same for most devices most of the time */
     mu_train_config priced_train;
     size_t          priced_step_bytes;
     uint64_t        macs_per_example;
     bool           *kept_units; /* [mu_units_count] of the plan that is being made */
+    bool           *chosen_units;  /* [mu_units_count] and ... */
+    uint32_t       *chosen_counts; /* ... [mu_units_group_count] of the mini-batch that is being priced */
     unsigned char  *part_block; /* what `part` lives in, made when the first one is asked for */
     mu_submodel    *part;
     mu_priced_part  parts[MU_PRICED_PARTS_MAX]; /* by digest, each in its place */
@@ -129,6 +137,17 @@ bool *mu_part_copy(const mu_control *control, const bool *kept); /* malloc'ed; N
 /* The model that the plan trains, its MACs and the memory of its step without the order of examples; the submodel is formed. */
 mu_status mu_part_price(mu_control *control, const mu_plan *plan, const mu_model **model, uint64_t *macs_per_example, size_t *step_bytes,
                         mu_error *err);
+/* Where `how` chooses a part for every mini-batch: adds up the task's MACs, as the trainer will come to them, and what there was to spend; and the
+ * memory without the order of examples. bytes_down must be counted. held_macs: of one example of what the plan has. */
+mu_status mu_part_price_choices(mu_control *control, mu_task *task, uint32_t num_examples, uint64_t held_macs, size_t *size_bytes, mu_error *err);
+
+/* look.c: up to `wanted` devices that have examples, drawn once for all, ascending; malloc'ed, the caller's. */
+mu_status mu_look_draw(const mu_control *control, uint32_t wanted, uint32_t **devices, uint32_t *count, mu_error *err);
+
+/* static_norm.c: the weights that one of the usable parts of the current version is looked at with, until another one is asked for; and every
+ * part on the test set, the first one on examples of each tier too (tiers may be NULL). */
+mu_status mu_looked_state(mu_control *control, const mu_usable *part, const float **state, mu_error *err);
+mu_status mu_look_at_parts(mu_control *control, mu_evaluation *tests, mu_evaluation *tiers, mu_error *err);
 
 /* price.c: what a plan costs a device, and who could take one. */
 mu_status mu_tasks_price(mu_control *control, const mu_sending *sending, mu_task *task, mu_error *err);

@@ -49,6 +49,22 @@ static mu_version *start_of(mu_control *control, const mu_update *update)
     return NULL;
 }
 
+/* Which units were trained, and which classes the device has. */
+static mu_status copy_flags(const mu_control *control, const mu_held *held, mu_held_slot *slot, mu_error *err)
+{
+    const bool *kept = held->task.plan.kept, *classes = held->update.classes;
+    size_t class_count = mu_model_classes(control->config.model);
+    slot->kept = kept ? mu_part_copy(control, kept) : NULL;
+    slot->classes = classes ? malloc(class_count * sizeof *classes) : NULL;
+    if ((kept && !slot->kept) || (classes && !slot->classes))
+        return mu_error_set(err, MU_E_MEMORY, "no memory to hold an update");
+    if (classes)
+        memcpy(slot->classes, classes, class_count * sizeof *classes);
+    slot->held.task.plan.kept = slot->held.update.kept = slot->kept;
+    slot->held.update.classes = slot->classes;
+    return MU_OK;
+}
+
 mu_status mu_control_hold(mu_control *control, const void *state, const mu_task *task, const mu_update *update, mu_held_id *id, mu_error *err)
 {
     const mu_held copied = { .task = *task, .update = *update }; /* both may be held ones, which appending moves */
@@ -58,12 +74,12 @@ mu_status mu_control_hold(mu_control *control, const void *state, const mu_task 
         return MU_E_MEMORY;
     slot->held = copied;
     slot->owner = state;
-    if (copied.task.plan.kept && !(slot->kept = mu_part_copy(control, copied.task.plan.kept)))
-        return mu_error_set(err, MU_E_MEMORY, "no memory to hold an update");
-    slot->held.task.plan.kept = slot->held.update.kept = slot->kept;
-    mu_status status = mu_held_take_memory(control, slot, err);
+    mu_status status = copy_flags(control, &copied, slot, err);
+    if (!status)
+        status = mu_held_take_memory(control, slot, err);
     if (status) {
         free(slot->kept);
+        free(slot->classes);
         return status;
     }
     if (slot->memory) {
@@ -110,6 +126,7 @@ static void release(mu_held_slot *slot)
 {
     free(slot->memory);
     free(slot->kept);
+    free(slot->classes);
     mu_version_release(slot->start);
 }
 

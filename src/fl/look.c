@@ -43,25 +43,39 @@ static uint32_t draw(const mu_control *control, lot *kept, uint32_t wanted)
     return (uint32_t)count;
 }
 
+mu_status mu_look_draw(const mu_control *control, uint32_t wanted, uint32_t **devices, uint32_t *count, mu_error *err)
+{
+    wanted = wanted < control->device_count ? wanted : control->device_count;
+    lot *kept = malloc(2 * (size_t)wanted * sizeof *kept);
+    uint32_t *drawn = malloc(wanted * sizeof *drawn);
+    if (!kept || !drawn) {
+        free(kept);
+        free(drawn);
+        return mu_error_set(err, MU_E_MEMORY, "no memory to look at %u devices", wanted);
+    }
+    *count = draw(control, kept, wanted);
+    for (uint32_t i = 0; i < *count; i++)
+        drawn[i] = kept[i].device;
+    free(kept);
+    *devices = drawn;
+    return MU_OK;
+}
+
 mu_status mu_federation_look_at_devices(mu_federation *federation, uint32_t **devices, mu_evaluation **each, uint32_t *count, mu_error *err)
 {
     mu_control *control = &federation->control;
-    uint32_t wanted = control->config.look_devices < control->device_count ? control->config.look_devices : control->device_count;
     *devices = NULL;
     *each = NULL;
     *count = 0;
-    if (!wanted || mu_control_is_dry(control))
+    if (!control->config.look_devices || mu_control_is_dry(control))
         return MU_OK;
-    lot *kept = malloc(2 * (size_t)wanted * sizeof *kept);
-    uint32_t *drawn = malloc(wanted * sizeof *drawn);
-    mu_evaluation *found = calloc(wanted, sizeof *found);
-    mu_status status = kept && drawn && found ? MU_OK : mu_error_set(err, MU_E_MEMORY, "no memory to look at %u devices", wanted);
-    uint32_t drawn_count = status ? 0 : draw(control, kept, wanted);
-    for (uint32_t i = 0; i < drawn_count; i++)
-        drawn[i] = kept[i].device;
-    if (!status)
-        status = mu_control_evaluate(control, drawn, drawn_count, control->config.look_examples, found, err);
-    free(kept);
+    uint32_t *drawn, drawn_count;
+    mu_status status = mu_look_draw(control, control->config.look_devices, &drawn, &drawn_count, err);
+    if (status)
+        return status;
+    mu_evaluation *found = calloc(drawn_count ? drawn_count : 1, sizeof *found);
+    status = found ? mu_control_evaluate(control, drawn, drawn_count, control->config.look_examples, found, err)
+                   : mu_error_set(err, MU_E_MEMORY, "no memory to look at %u devices", drawn_count);
     if (status) {
         free(found);
         free(drawn);

@@ -112,22 +112,28 @@ mu_status mu_tasks_price(mu_control *control, const mu_sending *sending, mu_task
     size_t step_bytes = 0;
     if (task->plan.kept && (status = mu_part_price(control, &task->plan, &model, &macs_per_example, &step_bytes, err)))
         return status;
-    task->work.macs[MU_PRECISION_FP32] = mu_plan_samples(&task->plan, num_examples) * macs_per_example;
+    bool chooses = config->answers[MU_HOW].method->how->choose && !sending->carry && config->units;
     count_bytes(control, model, task);
+    if (chooses)
+        status = mu_part_price_choices(control, task, num_examples, macs_per_example, &step_bytes, err);
+    else
+        task->work.macs[MU_PRECISION_FP32] = mu_plan_samples(&task->plan, num_examples) * macs_per_example;
+    if (status)
+        return status;
     mu_profile profile = mu_fleet_profile(config->fleet, device);
     if (sending->carry) {
         task->work.peak_memory_bytes = rounded(control->state_count * sizeof(float));
         task->price = mu_fleet_price(config->fleet, device, control->now, &task->work);
         return MU_OK;
     }
-    if (task->plan.kept)
+    if (task->plan.kept || chooses)
         task->work.peak_memory_bytes = (uint64_t)step_bytes + rounded(num_examples * sizeof(uint32_t));
     else
         status = peak_memory(control, &task->plan, num_examples, &task->work.peak_memory_bytes, err);
     if (status)
         return status;
     uint64_t beside = vectors_memory(control);
-    if (!task->plan.kept && task->plan.train.fit_memory && task->work.peak_memory_bytes + beside > profile.memory_bytes && profile.memory_bytes > beside)
+    if (!task->plan.kept && !chooses && task->plan.train.fit_memory && task->work.peak_memory_bytes + beside > profile.memory_bytes && profile.memory_bytes > beside)
         status = fit_memory(control, profile.memory_bytes - beside, num_examples, &task->plan, &task->work, err);
     task->work.peak_memory_bytes += beside;
     task->price = mu_fleet_price(config->fleet, device, control->now, &task->work);

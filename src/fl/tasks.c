@@ -274,6 +274,7 @@ static void account(mu_control *control, const mu_task *task, double share)
     totals->bytes_up += bytes_up - to_peer;
     totals->bytes_peer += to_peer;
     totals->macs += macs;
+    totals->afforded_macs += share_of(task->work.afforded_macs, work);
     totals->energy_j += joules;
     totals->device_time_s += spent_s;
 }
@@ -384,7 +385,7 @@ static mu_status rebase(mu_control *control, mu_update *update, mu_error *err)
     }
     update->delta = control->scratch;
     update->start = now;
-    update->kept = NULL; /* others before it may have trained what it did not: the change can be anywhere */
+    update->kept = update->classes = NULL; /* others before it may have trained what it did not: the change can be anywhere */
     return MU_OK;
 }
 

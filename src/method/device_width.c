@@ -1,12 +1,27 @@
 /* Which width a device trains. */
 #include "method/device_width.h"
 
+#include "method/width_levels.h"
+
 enum { BY_TIER, FIXED, DYNAMIC };
 const char *const mu_device_width_ways[] = { [BY_TIER] = "tier", [FIXED] = "fixed", [DYNAMIC] = "dynamic", NULL };
 
 mu_status mu_device_width_check(const mu_device_width *width, mu_error *err)
 {
-    return width->widths.count ? MU_OK : mu_error_set(err, MU_E_CONFIG, "widths is empty: it needs at least one");
+    const mu_reals *shares = &width->shares;
+    if (!width->widths.count)
+        return mu_error_set(err, MU_E_CONFIG, "widths is empty: it needs at least one");
+    if (!shares->count)
+        return MU_OK;
+    if (width->by == BY_TIER)
+        return mu_error_set(err, MU_E_CONFIG, "shares say how likely a width is drawn, but width_by is tier, which draws none: set it to fixed or "
+                            "dynamic");
+    if (shares->count != width->widths.count)
+        return mu_error_set(err, MU_E_CONFIG, "there are %u shares and %u widths: each width needs its own", shares->count, width->widths.count);
+    double total = 0;
+    for (uint32_t i = 0; i < shares->count; i++)
+        total += shares->values[i];
+    return total > 0 ? MU_OK : mu_error_set(err, MU_E_CONFIG, "all shares are 0: no width could be drawn");
 }
 
 double mu_device_width_of(mu_control *control, const mu_device_width *width, uint32_t device, uint32_t ordinal)
@@ -19,7 +34,7 @@ double mu_device_width_of(mu_control *control, const mu_device_width *width, uin
     }
     uint32_t round = width->by == DYNAMIC ? 1 + ordinal : 0;
     mu_random random = mu_random_stream(mu_control_seed(control), MU_RANDOM_METHOD, round, device);
-    return width->widths.values[mu_random_below(&random, count)];
+    return width->widths.values[width->shares.count ? mu_level_draw(width->shares.values, count, &random) : mu_random_below(&random, count)];
 }
 
 mu_status mu_device_width_counts(mu_control *control, const mu_device_width *width, uint32_t device, uint32_t ordinal,
@@ -31,4 +46,23 @@ mu_status mu_device_width_counts(mu_control *control, const mu_device_width *wid
                             MU_WIDTH_GROUPS_MAX);
     mu_width_counts(units, mu_device_width_of(control, width, device, ordinal), rounding, counts);
     return MU_OK;
+}
+
+bool mu_device_width_usable(const mu_device_width *width, const mu_units *units, uint32_t index, mu_usable *part)
+{
+    double widest = 2;
+    for (uint32_t i = 0; i <= index; i++) {
+        double narrower = 0;
+        for (uint32_t k = 0; k < width->widths.count; k++) {
+            bool never = width->shares.count && width->shares.values[k] == 0;
+            if (!never && width->widths.values[k] < widest && width->widths.values[k] > narrower)
+                narrower = width->widths.values[k];
+        }
+        if (narrower == 0)
+            return false;
+        widest = narrower;
+    }
+    part->width = widest;
+    mu_width_prefix(units, widest, part->kept);
+    return true;
 }

@@ -7,14 +7,17 @@
 
 #include "muster/method.h"
 
-enum { MU_ELEMENT_VECTORS = 3 }; /* sum of weight * change; sum of weights; ones, to add weights with */
+enum { MU_ELEMENT_VECTORS = 3 };
 
 /* What of an update counts. */
 typedef struct mu_element_fold {
     double   weight;           /* above 0 */
     bool     own_classes_only; /* of the last layer's rows and biases those of classes that the device has examples of (update->classes; NULL: all) */
-    uint32_t first_statistics; /* sets of norm statistics before this one were not trained: they are the wider networks' */
+    uint32_t first_statistics; /* sets of norm statistics before this one were not trained: they are the wider networks'. Below mu_model_statistic_sets */
 } mu_element_fold;
+
+/* Whether own_classes_only can be asked of the model; for `prepare`. MU_E_CONFIG where it does not end in a dense layer, whose columns are the classes'. */
+mu_status mu_element_mean_check_classes(const mu_model *model, mu_error *err);
 
 /* `state`: the method's, which names its vectors. MU_E_MEMORY; then nothing was folded. */
 mu_status mu_element_mean_fold(mu_control *control, const void *state, const mu_update *update, const mu_element_fold *fold, mu_error *err);

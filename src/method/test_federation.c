@@ -177,20 +177,21 @@ static mu_status script_settled(void *self, const mu_task *task, const mu_update
     return MU_OK;
 }
 
-static mu_status script_evaluate(void *self, const float *state, uint32_t tier_examples, mu_evaluation *test, mu_evaluation *tiers,
-                                 mu_error *err)
+static mu_status script_evaluate(void *self, const float *state, const mu_usable *parts, uint32_t part_count, uint32_t tier_examples,
+                                 mu_evaluation *tests, mu_evaluation *tiers, mu_error *err)
 {
-    (void)self, (void)tier_examples, (void)err;
-    *test = (mu_evaluation){ .loss_sum = state[0], .correct = 1, .count = 2 };
+    (void)self, (void)parts, (void)tier_examples, (void)err;
+    for (uint32_t i = 0; i < part_count; i++)
+        tests[i] = (mu_evaluation){ .loss_sum = state[0], .correct = 1, .count = 2 };
     if (tiers)
         tiers[0] = (mu_evaluation){ .correct = 3, .count = 4 };
     return MU_OK;
 }
 
-static mu_status script_evaluate_devices(void *self, const float *state, const uint32_t *devices, uint32_t count, uint32_t examples_each,
-                                         mu_evaluation *each, mu_error *err)
+static mu_status script_evaluate_devices(void *self, const float *state, const mu_usable *part, const uint32_t *devices, uint32_t count,
+                                         uint32_t examples_each, mu_evaluation *each, mu_error *err)
 {
-    (void)state, (void)err;
+    (void)state, (void)part, (void)err;
     const test_federation *t = self;
     for (uint32_t i = 0; i < count; i++) {
         const test_device *device = &t->devices[devices[i]];

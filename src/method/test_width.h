@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "method/width_scores.h"
 #include "muster/submodel.h"
 
 #include <stdio.h>
@@ -76,6 +77,15 @@ static inline uint32_t kept_of(const net *n, size_t group, const bool *kept)
     for (uint32_t u = g->first; u < g->first + g->count; u++)
         count += kept[u];
     return count;
+}
+
+/* counts[g] units of each group, drawn by their scores. */
+static inline void keep_by_scores(const mu_units *units, const uint32_t *counts, const float *scores, double base, mu_random *random, bool *kept)
+{
+    uint32_t *order = zeroed(mu_units_count(units), sizeof *order);
+    mu_scores_order(units, scores, base, random, order);
+    mu_scores_keep(units, counts, order, kept);
+    free(order);
 }
 
 /* As "110 01": the units of each group. */

@@ -11,8 +11,8 @@ const mu_invariant_calibration mu_invariant_shakespeare = { .start = 30, .raise 
 
 /* ---- which units hardly change ---- */
 
-void mu_invariant_note(const mu_units *units, const float *sent, const float *change, const double *thresholds, uint16_t *restless,
-                       double *unit_change)
+void mu_invariant_note(const mu_units *units, const float *sent, const float *change, const float *thresholds, uint16_t *restless,
+                       float *unit_change)
 {
     uint16_t *by_input = restless + MU_SIDE_INPUT * mu_model_param_count(units->model);
     uint16_t *by_output = restless + MU_SIDE_OUTPUT * mu_model_param_count(units->model);
@@ -25,11 +25,11 @@ void mu_invariant_note(const mu_units *units, const float *sent, const float *ch
                 continue;
             if (row.input != MU_UNIT_NONE) {
                 by_input[e] += dw > thresholds[row.input] * w;
-                unit_change[row.input] = fmax(unit_change[row.input], dw / w);
+                unit_change[row.input] = fmaxf(unit_change[row.input], (float)(dw / w));
             }
             if (output != MU_UNIT_NONE) {
                 by_output[e] += dw > thresholds[output] * w;
-                unit_change[output] = fmax(unit_change[output], dw / w);
+                unit_change[output] = fmaxf(unit_change[output], (float)(dw / w));
             }
         }
 }
@@ -68,7 +68,7 @@ double mu_invariant_threshold(const mu_invariant_calibration *calibration, uint3
     return raised ? threshold + calibration->raise : threshold;
 }
 
-static double least_change(const mu_unit_group *group, const double *unit_change)
+static double least_change(const mu_unit_group *group, const float *unit_change)
 {
     double least = INFINITY;
     for (uint32_t u = group->first; u < group->first + group->count; u++)
@@ -84,8 +84,8 @@ static bool has_enough(const mu_unit_group *group, uint32_t count, const bool *i
     return found >= group->count - count;
 }
 
-void mu_invariant_calibrate(const mu_units *units, const mu_invariant_calibration *calibration, uint32_t round, const double *unit_change,
-                            const bool *invariant, const uint32_t *counts, double *thresholds, bool *frozen)
+void mu_invariant_calibrate(const mu_units *units, const mu_invariant_calibration *calibration, uint32_t round, const float *unit_change,
+                            const bool *invariant, const uint32_t *counts, float *thresholds, bool *frozen)
 {
     size_t groups = mu_units_group_count(units);
     double sum = 0;
@@ -103,7 +103,7 @@ void mu_invariant_calibrate(const mu_units *units, const mu_invariant_calibratio
         double least = calibration->shared ? sum / (double)groups : least_change(group, unit_change);
         double threshold = mu_invariant_threshold(calibration, round, thresholds[group->first], least, frozen[g]);
         for (uint32_t u = group->first; u < group->first + group->count; u++)
-            thresholds[u] = threshold;
+            thresholds[u] = (float)threshold;
     }
 }
 

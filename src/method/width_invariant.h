@@ -24,8 +24,8 @@
  *   thresholds   [mu_units_count], the same for all units of a group
  *   restless     [2][mu_model_param_count] by mu_side, 0 before the round's first device; 65535 devices at most
  *   unit_change  [mu_units_count], 0 before the round's first device */
-void mu_invariant_note(const mu_units *units, const float *sent, const float *change, const double *thresholds, uint16_t *restless,
-                       double *unit_change);
+void mu_invariant_note(const mu_units *units, const float *sent, const float *change, const float *thresholds, uint16_t *restless,
+                       float *unit_change);
 
 /* A weight is stable if on at least share * devices (the paper's code: 0.75) its change was within the threshold; invariant[mu_units_count]: every
  * weight of the unit is stable. Found anew each round (the authors' FEMNIST code keeps the first layer's for good). No devices: none. */
@@ -50,8 +50,8 @@ double mu_invariant_threshold(const mu_invariant_calibration *calibration, uint3
 /* After a round: thresholds[mu_units_count] for the next one. frozen[mu_units_group_count], false at first, becomes true when a group has as many
  * invariant units as it has to leave out by `counts` (shared: when all groups have), and then stays: that threshold is final. counts: NULL
  * while nobody leaves out anything. Before round 1 fill thresholds with calibration->start. */
-void mu_invariant_calibrate(const mu_units *units, const mu_invariant_calibration *calibration, uint32_t round, const double *unit_change,
-                            const bool *invariant, const uint32_t *counts, double *thresholds, bool *frozen);
+void mu_invariant_calibrate(const mu_units *units, const mu_invariant_calibration *calibration, uint32_t round, const float *unit_change,
+                            const bool *invariant, const uint32_t *counts, float *thresholds, bool *frozen);
 
 /* A choice of counts[g] units of each group. Left out are first units that are invariant and were left out before, then other invariant ones, then
  * others; at random among those of a kind where not all are needed. kept_before: the straggler's last choice; NULL: none. It may be `kept`. */

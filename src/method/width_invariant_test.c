@@ -13,7 +13,7 @@ enum { PARAMS = 54, UNITS = 9, A_BIAS = 10, B_WEIGHT = 15, B_BIAS = 35, C_WEIGHT
 
 typedef struct round_state {
     float    sent[PARAMS], change[PARAMS];
-    double   thresholds[UNITS], unit_change[UNITS];
+    float    thresholds[UNITS], unit_change[UNITS];
     uint16_t restless[2 * PARAMS];
     bool     invariant[UNITS];
 } round_state;
@@ -25,7 +25,7 @@ static round_state quiet_round(void)
     for (size_t i = 0; i < PARAMS; i++)
         r.sent[i] = i % 2 ? -2 : 2;
     for (size_t u = 0; u < UNITS; u++)
-        r.thresholds[u] = 0.1;
+        r.thresholds[u] = 0.1f;
     return r;
 }
 
@@ -71,7 +71,7 @@ static void thresholds_by_hand(void **state)
     net n = small_net();
     round_state r = quiet_round();
     for (size_t u = 0; u < UNITS; u++)
-        r.thresholds[u] = u < 5 ? 0.25 : 0.5;
+        r.thresholds[u] = u < 5 ? 0.25f : 0.5f;
     r.change[0] = 0.5f;
     r.change[1] = 0.5625f;
     r.change[B_WEIGHT + 4 * 4 + 0] = 0.75f; /* a4 to b0: more than a's threshold, less than b's */
@@ -79,7 +79,7 @@ static void thresholds_by_hand(void **state)
     r.change[A_BIAS + 2] = 1;
     note(&n, &r);
     assert_string_equal(invariant_of(&n, &r, 1), "10110 1111");
-    static const double expected[UNITS] = { 0.25, 0.28125, 0, 0, 0.375, 0.375 };
+    static const float expected[UNITS] = { 0.25, 0.28125, 0, 0, 0.375, 0.375 };
     assert_memory_equal(r.unit_change, expected, sizeof expected);
     assert_string_equal(invariant_of(&n, &r, 0), "00000 0000");
     net_release(&n);
@@ -101,7 +101,7 @@ static void three_quarters_of_devices(void **state)
         note(&n, &r);
     }
     assert_string_equal(invariant_of(&n, &r, 4), "01111 1111");
-    static const double expected[UNITS] = { 0.5, 0.5, 0, 0, 0, 0.5, 0.5, 0.5, 0.5 };
+    static const float expected[UNITS] = { 0.5, 0.5, 0, 0, 0, 0.5, 0.5, 0.5, 0.5 };
     assert_memory_equal(r.unit_change, expected, sizeof expected);
     r = quiet_round();
     r.change[0] = 1;
@@ -128,14 +128,14 @@ static void a_unit_that_alone_moves(void **state)
     for (size_t m = 0; m < MU_COUNT(nets); m++) {
         net n = nets[m];
         float *sent = zeroed(mu_model_state_count(n.model), sizeof *sent), *change = zeroed(n.params, sizeof *change);
-        double *thresholds = zeroed(n.count, sizeof *thresholds), *unit_change = zeroed(n.count, sizeof *unit_change);
+        float *thresholds = zeroed(n.count, sizeof *thresholds), *unit_change = zeroed(n.count, sizeof *unit_change);
         uint16_t *restless = zeroed(2 * n.params, sizeof *restless);
         bool *invariant = zeroed(n.count, sizeof *invariant);
         uint32_t still = mu_units_group(n.units, n.groups / 2)->first;
         for (size_t i = 0; i < n.params; i++)
             sent[i] = 1;
         for (size_t u = 0; u < n.count; u++)
-            thresholds[u] = 0.5;
+            thresholds[u] = 0.5f;
         for (mu_unit_rows row = { .units = n.units }; mu_unit_rows_next(&row);)
             for (uint32_t i = 0; i < row.count; i++)
                 change[row.first + i] = row.input == still || mu_unit_rows_output(&row, i) == still ? 0 : -1;
@@ -195,7 +195,7 @@ static void threshold_path(void **state)
     assert_true(mu_invariant_threshold(&mu_invariant_shakespeare, 22, 30, 0, false) == 31);
 }
 
-static void expect_thresholds(const double *thresholds, double a, double b)
+static void expect_thresholds(const float *thresholds, double a, double b)
 {
     for (uint32_t u = 0; u < UNITS; u++)
         assert_true(thresholds[u] == (u < 5 ? a : b));
@@ -206,19 +206,19 @@ static void calibration_by_hand(void **state)
     (void)state;
     net n = small_net();
     static const uint32_t counts[2] = { 3, 3 }; /* 2 and 1 to leave out */
-    static const double changes[UNITS] = { 4, 2, 8, 3, 9, 7, 6, 12, 10 };
+    static const float changes[UNITS] = { 4, 2, 8, 3, 9, 7, 6, 12, 10 };
     static const bool none[UNITS] = { false }, one_each[UNITS] = { [1] = true, [6] = true }, enough[UNITS] = { [1] = true, [3] = true, [6] = true };
     mu_invariant_calibration c = { .start = 1, .raise = 0.5, .raise_from = 5, .raise_every = 1 };
-    double thresholds[UNITS];
+    float thresholds[UNITS];
     bool frozen[2] = { false };
     for (uint32_t u = 0; u < UNITS; u++)
-        thresholds[u] = c.start;
+        thresholds[u] = (float)c.start;
     mu_invariant_calibrate(n.units, &c, 1, changes, enough, NULL, thresholds, frozen);
     expect_thresholds(thresholds, 1, 1);
     assert_false(frozen[0] || frozen[1]); /* nobody leaves out anything yet */
     mu_invariant_calibrate(n.units, &c, 2, changes, none, NULL, thresholds, frozen);
     expect_thresholds(thresholds, 2, 6);
-    mu_invariant_calibrate(n.units, &c, 3, (double[]){ 5, 5, 5, 5, 4, 1, 2, 3, 4 }, none, counts, thresholds, frozen);
+    mu_invariant_calibrate(n.units, &c, 3, (float[]){ 5, 5, 5, 5, 4, 1, 2, 3, 4 }, none, counts, thresholds, frozen);
     expect_thresholds(thresholds, 3, 3.5);
     mu_invariant_calibrate(n.units, &c, 4, changes, none, counts, thresholds, frozen);
     expect_thresholds(thresholds, 3.5, 4);

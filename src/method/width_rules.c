@@ -39,6 +39,12 @@ void mu_width_ordered(const mu_units *units, const uint32_t *counts, bool *kept)
         mu_units_keep_first(units, g, counts[g], kept);
 }
 
+void mu_width_prefix(const mu_units *units, double width, bool *kept)
+{
+    for (size_t g = 0; g < mu_units_group_count(units); g++)
+        mu_units_keep_first(units, g, mu_units_of_width(units, g, width), kept);
+}
+
 /* Knuth, The Art of Computer Programming, vol. 2, 3.4.2, algorithm S: a unit is taken with probability (still wanted) / (still to come). */
 void mu_width_random(const mu_units *units, const uint32_t *counts, mu_random *random, bool *kept)
 {

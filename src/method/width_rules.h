@@ -16,7 +16,7 @@
  *     FedRolex, Alam et al. 2022, arXiv:2212.01548              floor(r N)              mu_width_rolling
  *     DISTREAL, Rapp et al. 2022, arXiv:2112.08761              round((1 - d_g) N)      mu_width_random
  *     FLuID, Wang et al. 2023, arXiv:2307.02623                 floor(p N)              mu_invariant_keep (width_invariant.h)
- *     AFD, Bouacida et al. 2020, arXiv:2011.04050               floor(r N)              mu_scores_draw (width_scores.h)
+ *     AFD, Bouacida et al. 2020, arXiv:2011.04050               floor(r N)              mu_scores_keep (width_scores.h)
  *     by magnitude                                              any                     mu_width_highest of mu_unit_norms (width_elements.h)
  *
  * HeteroFL's and FjORD's ceilings are in the authors' code and in the paper; the floors of Federated Dropout, FedRolex and FLuID are those
@@ -43,6 +43,9 @@ void mu_width_counts_of_rates(const mu_units *units, const double *rates, uint32
 
 /* Units 0 .. count - 1. Narrow choices lie within wider ones. */
 void mu_width_ordered(const mu_units *units, const uint32_t *counts, bool *kept);
+
+/* The same of one width: the first width * N of each group, rounded up. */
+void mu_width_prefix(const mu_units *units, double width, bool *kept);
 
 /* Any `count` distinct units, all such sets equally likely. One draw for each unit up to the last that is kept. */
 void mu_width_random(const mu_units *units, const uint32_t *counts, mu_random *random, bool *kept);

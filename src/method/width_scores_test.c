@@ -14,21 +14,43 @@ static void rewards_by_hand(void **state)
 {
     (void)state;
     net n = small_net();
-    bool kept[9] = { [1] = true, [4] = true, [8] = true };
-    double scores[9] = { [1] = 1 };
-    assert_true(mu_scores_reward(n.units, kept, 2.0, 1.5, scores));
-    assert_memory_equal(scores, ((double[9]){ [1] = 1.25, [4] = 0.25, [8] = 0.25 }), sizeof scores);
-    assert_true(mu_scores_reward(n.units, (bool[9]){ [4] = true }, 1.5, 0, scores));
-    assert_memory_equal(scores, ((double[9]){ [1] = 1.25, [4] = 1.25, [8] = 0.25 }), sizeof scores);
+    float used[9] = { [1] = 1, [4] = 1, [8] = 0.5f };
+    float scores[9] = { [1] = 1 };
+    assert_true(mu_scores_reward(n.units, used, 2.0, 1.5, scores));
+    assert_memory_equal(scores, ((float[9]){ [1] = 1.25f, [4] = 0.25f, [8] = 0.125f }), sizeof scores);
+    assert_true(mu_scores_reward(n.units, (float[9]){ [4] = 1 }, 1.5, 0, scores));
+    assert_memory_equal(scores, ((float[9]){ [1] = 1.25f, [4] = 1.25f, [8] = 0.125f }), sizeof scores);
     static const double none[][2] = { { 1, 1 }, { 1, 2 }, { INFINITY, 1 }, { NAN, 1 }, { 1, NAN }, { 0, -1 }, { 1, -INFINITY } };
     for (size_t i = 0; i < MU_COUNT(none); i++)
-        assert_false(mu_scores_reward(n.units, kept, none[i][0], none[i][1], scores));
-    assert_memory_equal(scores, ((double[9]){ [1] = 1.25, [4] = 1.25, [8] = 0.25 }), sizeof scores);
+        assert_false(mu_scores_reward(n.units, used, none[i][0], none[i][1], scores));
+    assert_memory_equal(scores, ((float[9]){ [1] = 1.25f, [4] = 1.25f, [8] = 0.125f }), sizeof scores);
+    net_release(&n);
+}
+
+/* Every place of a group is taken once; the front of a width lies within that of a wider one. */
+static void an_order_serves_all_widths(void **state)
+{
+    (void)state;
+    net n = small_net();
+    mu_random random = test_stream(5);
+    for (uint32_t draw = 0; draw < 100; draw++) {
+        uint32_t order[9], places[2] = { 0 };
+        mu_scores_order(n.units, (float[9]){ [2] = 3, [7] = 1 }, draw % 2, &random, order);
+        for (uint32_t u = 0; u < 9; u++)
+            places[u < 5 ? 0 : 1] |= 1u << order[u];
+        assert_true(places[0] == 31 && places[1] == 15);
+        bool narrow[9], wide[9];
+        mu_scores_keep(n.units, (uint32_t[]){ 2, 1 }, order, narrow);
+        mu_scores_keep(n.units, (uint32_t[]){ 4, 3 }, order, wide);
+        assert_true(kept_of(&n, 0, narrow) == 2 && kept_of(&n, 1, narrow) == 1 && kept_of(&n, 0, wide) == 4 && kept_of(&n, 1, wide) == 3);
+        for (uint32_t u = 0; u < 9; u++)
+            assert_true(wide[u] || !narrow[u]);
+    }
     net_release(&n);
 }
 
 /* One of five with weights base + score: bounds are the 0.1 % and 99.9 % quantiles of chi-square. */
-static void expect_shares(double base, const double *scores, uint32_t cells, double low, double high)
+static void expect_shares(double base, const float *scores, uint32_t cells, double low, double high)
 {
     enum { DRAWS = 20000 };
     net n = small_net();
@@ -37,7 +59,7 @@ static void expect_shares(double base, const double *scores, uint32_t cells, dou
     double total = 5 * base, chi = 0;
     for (uint32_t draw = 0; draw < DRAWS; draw++) {
         bool kept[9];
-        mu_scores_draw(n.units, (uint32_t[]){ 1, 4 }, scores, base, &random, kept);
+        keep_by_scores(n.units, (uint32_t[]){ 1, 4 }, scores, base, &random, kept);
         for (uint32_t u = 0; u < 5; u++)
             times[u] += kept[u];
     }
@@ -61,9 +83,9 @@ static void expect_shares(double base, const double *scores, uint32_t cells, dou
 static void draws_follow_the_scores(void **state)
 {
     (void)state;
-    expect_shares(0, (double[9]){ 3, 0, 1, 0, 4 }, 3, 0.002, 13.82);
-    expect_shares(1, (double[9]){ 3, 0, 1, 0, 4 }, 5, 0.09, 18.47);
-    expect_shares(0, (double[9]){ 0 }, 5, 0.09, 18.47);
+    expect_shares(0, (float[9]){ 3, 0, 1, 0, 4 }, 3, 0.002, 13.82);
+    expect_shares(1, (float[9]){ 3, 0, 1, 0, 4 }, 5, 0.09, 18.47);
+    expect_shares(0, (float[9]){ 0 }, 5, 0.09, 18.47);
 }
 
 /* Units that were never rewarded fill up what the others leave, all of them equally often. */
@@ -76,7 +98,7 @@ static void units_without_a_score_come_last(void **state)
     uint32_t times[9] = { 0 };
     for (uint32_t draw = 0; draw < DRAWS; draw++) {
         bool kept[9];
-        mu_scores_draw(n.units, (uint32_t[]){ 3, 1 }, (double[9]){ [1] = 1e-9, [3] = 5, [6] = 0.1 }, 0, &random, kept);
+        keep_by_scores(n.units, (uint32_t[]){ 3, 1 }, (float[9]){ [1] = 1e-9f, [3] = 5, [6] = 0.1f }, 0, &random, kept);
         assert_true(kept[1] && kept[3] && kept[6]);
         for (uint32_t u = 0; u < 9; u++)
             times[u] += kept[u];
@@ -99,7 +121,7 @@ static void draws_are_one_after_the_other(void **state)
     uint32_t both = 0;
     for (uint32_t draw = 0; draw < DRAWS; draw++) {
         bool kept[3];
-        mu_scores_draw(n.units, (uint32_t[]){ 2 }, (double[]){ 1, 2, 3 }, 0, &random, kept);
+        keep_by_scores(n.units, (uint32_t[]){ 2 }, (float[]){ 1, 2, 3 }, 0, &random, kept);
         both += kept[0] && kept[1];
     }
     double deviation = (both - DRAWS * 0.15) / sqrt(DRAWS * 0.15 * 0.85);
@@ -111,16 +133,20 @@ static void draws_are_one_after_the_other(void **state)
 
 typedef struct learner {
     bool   kept[9];
-    double scores[9], loss;
+    float  scores[9];
+    double loss;
 } learner;
 
 /* A round with this loss; true: the next one has the same choice. */
 static bool round_with(const net *n, learner *l, double loss, mu_random *random)
 {
-    bool stays = mu_scores_reward(n->units, l->kept, l->loss, loss, l->scores);
+    float used[9];
+    for (uint32_t u = 0; u < 9; u++)
+        used[u] = l->kept[u];
+    bool stays = mu_scores_reward(n->units, used, l->loss, loss, l->scores);
     l->loss = loss;
     if (!stays)
-        mu_scores_draw(n->units, (uint32_t[]){ 2, 2 }, l->scores, 0, random, l->kept);
+        keep_by_scores(n->units, (uint32_t[]){ 2, 2 }, l->scores, 0, random, l->kept);
     return stays;
 }
 
@@ -145,7 +171,7 @@ static void one_map_for_all_or_one_for_each(void **state)
         sum[0] += a.scores[u];
         sum[1] += b.scores[u];
         sum[2] += both.scores[u];
-        assert_true(both.scores[u] == (both.kept[u] ? 0.25 + 1.0 / 3 : 0));
+        assert_true(both.scores[u] == (both.kept[u] ? 0.25f + (float)(1.0 / 3) : 0));
     }
     assert_true(sum[0] == 4 * 0.5 && sum[1] == 4 * 0.75);
     /* a was rewarded for exactly as many units as it keeps: with base 0 it draws the same ones again */
@@ -158,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rewards_by_hand),
+        cmocka_unit_test(an_order_serves_all_widths),
         cmocka_unit_test(draws_follow_the_scores),
         cmocka_unit_test(units_without_a_score_come_last),
         cmocka_unit_test(draws_are_one_after_the_other),

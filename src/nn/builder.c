@@ -60,6 +60,7 @@ mu_builder mu_builder_begin(const char *model_name, mu_shape input, uint32_t cla
     model->store = store;
     model->input = input;
     model->classes = classes;
+    model->statistic_sets = 1;
     builder.model = model;
     model->name = mu_store_text(&model->store, model_name);
     if (!model->name)

@@ -12,10 +12,17 @@ struct mu_model {
     uint32_t  classes;
     mu_node  *nodes;
     uint32_t  node_count, node_capacity;
-    mu_param *params; /* in the order of the nodes, and in each as declared: PyTorch's order */
+    mu_param *params; /* in the order of the nodes, and in each as declared: PyTorch's order; then further sets of statistics */
     uint32_t  param_count, param_capacity;
     size_t    trainable_count, state_count; /* floats */
+    uint32_t  statistic_sets; /* behind what is trained; the nodes' own offsets are those in set 0 */
 };
+
+/* Floats of one set of norm statistics. */
+static inline size_t mu_model_set_floats(const mu_model *model)
+{
+    return (model->state_count - model->trainable_count) / model->statistic_sets;
+}
 
 /* Value 0 is the input, value i + 1 the output of node i. */
 static inline uint32_t mu_value_count(const mu_model *model)

@@ -126,6 +126,7 @@ typedef struct mu_param {
     mu_tensor tensor;
     mu_fill   fill;
     double    scale; /* the constant; the bound on both sides of 0; the standard deviation */
+    uint32_t  set, original; /* of a statistic in a further set: which, and its tensor in set 0; set 0: declared by a layer */
 } mu_param;
 
 /* Add one tensor: `param.tensor` has as name what follows the node's ("weight"), rank, shape, layout, trainable, flattened. */

@@ -35,6 +35,7 @@ uint32_t mu_model_targets(const mu_model *model)
 
 size_t mu_model_param_count(const mu_model *model) { return model->trainable_count; }
 size_t mu_model_state_count(const mu_model *model) { return model->state_count; }
+uint32_t mu_model_statistic_sets(const mu_model *model) { return model->statistic_sets; }
 size_t mu_model_tensor_count(const mu_model *model) { return model->param_count; }
 
 const mu_tensor *mu_model_tensor(const mu_model *model, size_t index)

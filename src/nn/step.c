@@ -13,6 +13,15 @@ float *mu_step_moment(mu_step *step, uint32_t index) { return index == 0 ? step-
 mu_step_progress mu_step_get_progress(const mu_step *step) { return step->progress; }
 void mu_step_set_progress(mu_step *step, mu_step_progress progress) { step->progress = progress; }
 
+void mu_step_use_statistics(mu_step *step, uint32_t set)
+{
+    const mu_model *model = step->model;
+    MU_ASSERT(set < model->statistic_sets);
+    float *statistics = step->state + set * mu_model_set_floats(model);
+    for (uint32_t i = 0; i < model->node_count; i++)
+        step->calls[i].statistics = step->late_calls[i].statistics = statistics + model->nodes[i].statistic_offset;
+}
+
 void mu_step_reset(mu_step *step)
 {
     const size_t bytes = step->model->trainable_count * sizeof(float);

@@ -24,6 +24,14 @@ struct mu_step {
     mu_step_progress       progress;
 };
 
+/* Vectors [param_count] that the optimiser remembers: those of mu_step_moment. */
+static inline uint32_t mu_step_moment_count(const mu_step_config *config)
+{
+    if (!config->training)
+        return 0;
+    return config->optimizer == MU_OPTIMIZER_SGD ? config->momentum != 0 : 2;
+}
+
 /* mu_step_plan with a test's wish, or NULL. */
 mu_status mu_step_plan_as(const mu_model *model, const mu_step_config *config, const mu_memory_wish *wish, mu_arena *arena, mu_step **out,
                           mu_error *err);

@@ -54,16 +54,6 @@ typedef struct pieces {
     int32_t        *labels;
 } pieces;
 
-static bool has_first(const mu_step_config *config)
-{
-    return config->training && (config->optimizer != MU_OPTIMIZER_SGD || config->momentum != 0);
-}
-
-static bool has_second(const mu_step_config *config)
-{
-    return config->training && config->optimizer != MU_OPTIMIZER_SGD;
-}
-
 /* All but what is leased. The input and the logits of a whole batch have leases, where it passes through the network at once. */
 static pieces take_pieces(const mu_step_config *config, const mu_memory_plan *plan, mu_arena *arena)
 {
@@ -81,9 +71,9 @@ static pieces take_pieces(const mu_step_config *config, const mu_memory_plan *pl
     p.state = mu_arena_take(arena, model->state_count, sizeof(float));
     if (config->training)
         p.gradients = mu_arena_take(arena, model->trainable_count, sizeof(float));
-    if (has_first(config))
+    if (mu_step_moment_count(config) > 0)
         p.first = mu_arena_take(arena, model->trainable_count, sizeof(float));
-    if (has_second(config))
+    if (mu_step_moment_count(config) > 1)
         p.second = mu_arena_take(arena, model->trainable_count, sizeof(float));
     if (!plan->request.whole) {
         p.input = mu_arena_take(arena, config->batch_size * mu_shape_size(model->input), sizeof(float));

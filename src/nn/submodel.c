@@ -224,6 +224,18 @@ static void form_slice(mu_submodel *submodel, uint32_t index)
         (mu_slice){ .pick = pick, .trainable = whole->trainable, .whole_offset = offset, .part_offset = part->offset };
 }
 
+/* All sets are as wide. */
+static void form_further_set(mu_submodel *submodel, uint32_t index)
+{
+    mu_model *small = &submodel->small;
+    mu_param *param = &small->params[index];
+    const mu_tensor *first = &small->params[param->original].tensor;
+    memcpy(param->tensor.shape, first->shape, sizeof first->shape);
+    param->tensor.flattened = first->flattened;
+    param->tensor.count = first->count;
+    param->tensor.offset = first->offset + param->set * mu_model_set_floats(small);
+}
+
 mu_status mu_submodel_form(mu_submodel *submodel, const bool *kept, mu_error *err)
 {
     const mu_units *units = submodel->units;
@@ -238,8 +250,11 @@ mu_status mu_submodel_form(mu_submodel *submodel, const bool *kept, mu_error *er
         form_node(submodel, i);
     for (uint32_t i = 0; i < small->node_count; i++)
         small->nodes[i].statistic_offset += small->trainable_count;
+    small->state_count += (small->statistic_sets - 1) * (small->state_count - small->trainable_count);
     for (uint32_t t = 0; t < small->param_count; t++) {
-        if (!small->params[t].tensor.trainable)
+        if (small->params[t].set)
+            form_further_set(submodel, t);
+        else if (!small->params[t].tensor.trainable)
             small->params[t].tensor.offset += small->trainable_count;
         form_slice(submodel, t);
     }

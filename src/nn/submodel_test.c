@@ -45,12 +45,18 @@ static void check_copies(subject *s)
     free(expected);
 }
 
+static mu_model *with_sets(mu_model *model, uint32_t sets)
+{
+    assert_int_equal(mu_model_add_statistics(model, sets, NULL), MU_OK);
+    return model;
+}
+
 static void test_copies(void **state)
 {
     (void)state;
     mu_random random = mu_random_stream(1, MU_RANDOM_TEST, 0, 0);
     for (size_t i = 0; i < MODELS; i++) {
-        subject s = subject_create(make_model(i));
+        subject s = subject_create(with_sets(make_model(i), 1 + i % 3));
         mu_units_keep_all(s.units, s.kept);
         check_copies(&s); /* as it begins: the whole model */
         for (int n = 0; n < (i == MOBILENET ? 2 : 12); n++) {
@@ -61,12 +67,12 @@ static void test_copies(void **state)
     }
 }
 
-/* Statistics of a width's own: those of a second set, through a small state and back, and of the whole state nothing. */
+/* Statistics that lie apart from the weights: through a small state and back, and of the whole state nothing. */
 static void test_statistics_alone(void **state)
 {
     (void)state;
     for (size_t i = 0; i < MODELS; i++) {
-        subject s = subject_create(make_model(i));
+        subject s = subject_create(with_sets(make_model(i), 1 + i % 2));
         mu_random random = mu_random_stream(8, MU_RANDOM_TEST, 0, 0);
         form_random(&s, &random, false);
         const mu_model *small = mu_submodel_model(s.submodel);
@@ -168,6 +174,8 @@ static void test_narrower(void **state)
     check_narrower(test_model_with(lenet, image, 6, 16, 120), test_model_with(lenet, image, 3, 5, 17), (const uint32_t[]){ 3, 5, 17 });
     check_narrower(test_model_with(lenet, image, 6, 16, 120), test_model_with(lenet, image, 1, 1, 1), (const uint32_t[]){ 1, 1, 1 });
     check_narrower(test_model_with(branches, small, 7, 3, 19), test_model_with(branches, small, 4, 1, 8), (const uint32_t[]){ 4, 1, 8 });
+    check_narrower(with_sets(test_model_with(branches, small, 7, 3, 19), 12), with_sets(test_model_with(branches, small, 2, 3, 8), 12),
+                   (const uint32_t[]){ 2, 3, 8 });
     check_narrower(test_model_with(blocks, odd, 8, 6, 0), test_model_with(blocks, odd, 6, 2, 0), (const uint32_t[]){ 3, 1 });
     check_narrower(test_model_with(sequence, symbols, 5, 9, 4), test_model_with(sequence, symbols, 2, 7, 3), (const uint32_t[]){ 2, 7, 3 });
 }

@@ -382,6 +382,15 @@ static bool list_uses(mu_unit_walk *walk)
     return true;
 }
 
+/* A norm's statistics have its channels, in all sets. */
+static void slice_further_sets(mu_units *units)
+{
+    const mu_model *model = units->model;
+    for (uint32_t t = 0; t < model->param_count; t++)
+        if (model->params[t].set)
+            memcpy(units->tensor_axes[t], units->tensor_axes[model->params[t].original], sizeof units->tensor_axes[t]);
+}
+
 /* An axis of which all must stay is as good as none. */
 static void drop_whole_axes(mu_units *units)
 {
@@ -434,6 +443,7 @@ static bool find_units(mu_unit_walk *walk)
     uint32_t *unit_of = take_channels(walk, walk->channel_count);
     if (!unit_of || !number_units(walk, &k, unit_of) || !settle_axes(walk, unit_of))
         return false;
+    slice_further_sets(walk->units);
     drop_whole_axes(walk->units);
     return list_uses(walk);
 }
@@ -466,6 +476,7 @@ void mu_units_destroy(mu_units *units)
 
 /* ---- looking at them ---- */
 
+const mu_model *mu_units_model(const mu_units *units) { return units->model; }
 size_t mu_units_count(const mu_units *units) { return units->unit_count; }
 size_t mu_units_group_count(const mu_units *units) { return units->group_count; }
 

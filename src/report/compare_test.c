@@ -41,7 +41,7 @@ static void make_run(const char *folder, const char *name, uint64_t seed, const 
                          .max_staleness = 4, .updates_refused = 5, .updates_discarded = 6,
                          .final_loss = 0.5, .virtual_time_s = 10.0 * (double)(count - 1), .device_time_s = 7200, .wasted_time_s = 1800,
                          .energy_j = 2.0 * (double)(count - 1), .bytes_up = 100 * (count - 1), .bytes_down = 50 * (count - 1),
-                         .macs = 1500000, .updates_merged = 40, .updates_lost = 2, .updates_late = 1, .peak_memory_bytes = 2048,
+                         .macs = 1500000, .budget_used = NAN, .updates_merged = 40, .updates_lost = 2, .updates_late = 1, .peak_memory_bytes = 2048,
                          .wall_time_s = 61 };
     snprintf(s.name, sizeof s.name, "%s", name);
     for (size_t i = 0; i < count; i++)
@@ -50,6 +50,10 @@ static void make_run(const char *folder, const char *name, uint64_t seed, const 
     mu_tier_names_add(&s.tiers, second_tier);
     s.by_tier[0].accuracy = 0.25;
     s.by_tier[1].accuracy = NAN;
+    s.width_count = 2;
+    s.widths[0] = (mu_width_report){ .width = 1, .accuracy = 0.875 };
+    s.widths[1] = (mu_width_report){ .width = 0.5, .accuracy = 0.75 };
+    write_file(folder, MU_RUN_WIDTHS, "round,width,parameters,macs_per_example,loss,accuracy\n");
     char *summary = mu_summary_write(&s);
     write_file(folder, MU_RUN_SUMMARY, summary);
     free(summary);
@@ -90,7 +94,7 @@ static int tear_down(void **state)
 {
     (void)state;
     static const char *const runs[] = { "slow", "fast", "slow-2", "unknown", "." };
-    static const char *const files[] = { MU_RUN_SUMMARY, MU_RUN_CONFIG, MU_RUN_ROUNDS, "page.html" };
+    static const char *const files[] = { MU_RUN_SUMMARY, MU_RUN_CONFIG, MU_RUN_ROUNDS, MU_RUN_WIDTHS, "page.html" };
     for (size_t r = 0; r < MU_COUNT(runs); r++) {
         char path[256];
         for (size_t f = 0; f < MU_COUNT(files); f++) {
@@ -186,6 +190,7 @@ static const char expected_table[] = "                            slow  fast, \"
                                      "final accuracy            0.8740          0.9000\n"
                                      "best accuracy             0.8740          0.9000\n"
                                      "final loss                0.5000          0.5000\n"
+                                     "accuracy, narrowest       0.7500          0.7500\n"
                                      "accuracy over devices     0.5000          0.5000\n"
                                      "  its spread              0.0625          0.0625\n"
                                      "  its worst decile        0.3750          0.3750\n"
@@ -207,6 +212,7 @@ static const char expected_table[] = "                            slow  fast, \"
                                      "energy on devices           10 J             4 J\n"
                                      "energy while idle          400 J           400 J\n"
                                      "multiply-accumulates      1.50 M          1.50 M\n"
+                                     "used of the budget             -               -\n"
                                      "peak memory of a device  2.05 kB         2.05 kB\n"
                                      "staleness, mean           1.5000          1.5000\n"
                                      "staleness, most                4               4\n"
@@ -239,15 +245,15 @@ static void csv(void **state)
     mu_comparison c = read_runs("slow", "fast", 0.88);
     char *text = mu_comparison_csv(&c), expected[4096];
     snprintf(expected, sizeof expected,
-             "run,folder,recipe,model,dataset,seed,devices,rounds,final_accuracy,best_accuracy,final_loss,device_accuracy_mean,"
+             "run,folder,recipe,model,dataset,seed,devices,rounds,final_accuracy,best_accuracy,final_loss,narrowest_accuracy,device_accuracy_mean,"
              "device_accuracy_sd,device_accuracy_worst_decile,accuracy_low,accuracy_high,accuracy_mid,target_accuracy,rounds_to_target,"
              "time_to_target_s,device_hours_to_target,energy_to_target_j,bytes_to_target,virtual_time_s,device_hours,wasted_device_hours,"
-             "bytes_up,bytes_down,bytes_peer,energy_j,idle_energy_j,macs,peak_memory_bytes,mean_staleness,max_staleness,updates_merged,"
+             "bytes_up,bytes_down,bytes_peer,energy_j,idle_energy_j,macs,budget_used,peak_memory_bytes,mean_staleness,max_staleness,updates_merged,"
              "updates_lost,updates_late,updates_refused,updates_discarded,wall_time_s\n"
-             "slow,%s/slow,fedavg,lenet5,writers,3,100,5,0.874,0.874,0.5,0.5,0.0625,0.375,0.25,,,0.88,,,,,,50,2,0.5,500,250,3,10,400,1500000,"
+             "slow,%s/slow,fedavg,lenet5,writers,3,100,5,0.874,0.874,0.5,0.75,0.5,0.0625,0.375,0.25,,,0.88,,,,,,50,2,0.5,500,250,3,10,400,1500000,,"
              "2048,1.5,4,40,2,1,5,6,61\n"
-             "\"fast, \"\"really\"\"\",%s/fast,fedavg,lenet5,writers,3,100,2,0.9,0.9,0.5,0.5,0.0625,0.375,0.25,,,0.88,2,20,0.02,4,300,20,2,0.5,"
-             "200,100,3,4,400,1500000,2048,1.5,4,40,2,1,5,6,61\n",
+             "\"fast, \"\"really\"\"\",%s/fast,fedavg,lenet5,writers,3,100,2,0.9,0.9,0.5,0.75,0.5,0.0625,0.375,0.25,,,0.88,2,20,0.02,4,300,20,2,0.5,"
+             "200,100,3,4,400,1500000,,2048,1.5,4,40,2,1,5,6,61\n",
              base, base);
     assert_string_equal(text, expected);
     free(text);

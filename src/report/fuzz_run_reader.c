@@ -2,6 +2,7 @@
 #include "report/fairness.h"
 #include "report/round_table.h"
 #include "report/summary.h"
+#include "report/width_table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,8 +62,21 @@ static void try_devices(const uint8_t *data, size_t size_bytes)
     MU_ASSERT(sum <= size_bytes); /* a row for each, with a byte at least */
 }
 
+static void try_widths(const uint8_t *data, size_t size_bytes)
+{
+    mu_width_row *rows;
+    size_t count;
+    if (mu_width_table_parse("widths.csv", data, size_bytes, &rows, &count, NULL))
+        return;
+    MU_ASSERT(count <= size_bytes);
+    for (size_t i = 0; i < count; i++)
+        MU_ASSERT(rows[i].part.width > 0 && rows[i].part.width <= 1);
+    free(rows);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
+    try_widths(data, size_bytes);
     try_devices(data, size_bytes);
     try_rounds(data, size_bytes);
     try_summary(data, size_bytes);

@@ -56,6 +56,7 @@ OF_SUMMARY(bytes_up, bytes_up)
 OF_SUMMARY(bytes_down, bytes_down)
 OF_SUMMARY(bytes_peer, bytes_peer)
 OF_SUMMARY(macs, macs)
+OF_SUMMARY(budget_used, budget_used)
 OF_SUMMARY(energy, energy_j)
 OF_SUMMARY(idle_energy, idle_energy_j)
 OF_SUMMARY(peak_memory, peak_memory_bytes)
@@ -66,6 +67,13 @@ OF_SUMMARY(updates_lost, updates_lost)
 OF_SUMMARY(updates_late, updates_late)
 OF_SUMMARY(updates_refused, updates_refused)
 OF_SUMMARY(updates_discarded, updates_discarded)
+
+/* Of the smallest network that comes out. */
+static double of_narrowest_accuracy(const mu_run_summary *summary, const mu_reach *reach)
+{
+    (void)reach;
+    return summary->width_count ? summary->widths[summary->width_count - 1].accuracy : (double)NAN;
+}
 
 #define OF_REACH(member, from)                                                            \
     static double reach_##member(const mu_run_summary *summary, const mu_reach *reach)    \
@@ -85,6 +93,7 @@ static const mu_outcome outcomes[] = {
     { "final_accuracy", "final accuracy", MU_OUTCOME_FRACTION, false, of_final_accuracy },
     { "best_accuracy", "best accuracy", MU_OUTCOME_FRACTION, false, of_best_accuracy },
     { "final_loss", "final loss", MU_OUTCOME_FRACTION, false, of_final_loss },
+    { "narrowest_accuracy", "accuracy, narrowest", MU_OUTCOME_FRACTION, false, of_narrowest_accuracy },
     { "device_accuracy_mean", "accuracy over devices", MU_OUTCOME_FRACTION, false, of_device_accuracy_mean },
     { "device_accuracy_sd", "  its spread", MU_OUTCOME_FRACTION, false, of_device_accuracy_sd },
     { "device_accuracy_worst_decile", "  its worst decile", MU_OUTCOME_FRACTION, false, of_device_accuracy_worst_decile },
@@ -103,6 +112,7 @@ static const mu_outcome outcomes[] = {
     { "energy_j", "energy on devices", MU_OUTCOME_JOULES, false, of_energy },
     { "idle_energy_j", "energy while idle", MU_OUTCOME_JOULES, false, of_idle_energy },
     { "macs", "multiply-accumulates", MU_OUTCOME_PLAIN, false, of_macs },
+    { "budget_used", "used of the budget", MU_OUTCOME_FRACTION, false, of_budget_used },
     { "peak_memory_bytes", "peak memory of a device", MU_OUTCOME_BYTES, false, of_peak_memory },
     { "mean_staleness", "staleness, mean", MU_OUTCOME_FRACTION, false, of_mean_staleness },
     { "max_staleness", "staleness, most", MU_OUTCOME_WHOLE, false, of_max_staleness },
@@ -114,7 +124,7 @@ static const mu_outcome outcomes[] = {
     { "wall_time_s", "real time", MU_OUTCOME_SECONDS, false, of_wall_time },
 };
 _Static_assert(MU_COUNT(outcomes) <= MU_OUTCOMES_MAX, "there is room for all of them");
-enum { BEFORE_TIERS = 8 };
+enum { BEFORE_TIERS = 9 };
 
 const mu_outcome *mu_outcomes(size_t *count, size_t *before_tiers)
 {

@@ -200,22 +200,6 @@ static mu_status parse_header(const mu_csv *csv, layout *found, mu_tier_names *t
     return MU_OK;
 }
 
-static mu_status parse_whole(const mu_csv *csv, size_t index, uint64_t most, uint64_t *out, mu_error *err)
-{
-    const char *text = csv->fields[index].text;
-    uint64_t value = 0;
-    for (const char *at = text; *at; at++) {
-        uint64_t digit = (uint64_t)(*at - '0');
-        if (*at < '0' || *at > '9' || value > (most - digit) / 10)
-            return mu_csv_error(csv, index, err, MU_E_PARSE, "'%.40s' is no whole number from 0 to %llu", text, (unsigned long long)most);
-        value = value * 10 + digit;
-    }
-    if (!*text)
-        return mu_csv_error(csv, index, err, MU_E_PARSE, "a whole number is missing");
-    *out = value;
-    return MU_OK;
-}
-
 static mu_status parse_real(const mu_csv *csv, size_t index, double *out, mu_error *err)
 {
     *out = NAN;
@@ -242,10 +226,10 @@ static mu_status parse_field(const mu_csv *csv, size_t index, const struct colum
     mu_status status;
     switch (column->kind) {
     case COLUMN_U32:
-        status = parse_whole(csv, index, UINT32_MAX, &whole, err);
+        status = mu_csv_whole(csv, index, UINT32_MAX, &whole, err);
         *(uint32_t *)member = (uint32_t)whole;
         return status;
-    case COLUMN_U64: return parse_whole(csv, index, UINT64_MAX, member, err);
+    case COLUMN_U64: return mu_csv_whole(csv, index, UINT64_MAX, member, err);
     case COLUMN_TIME: return parse_time(csv, index, member, err);
     case COLUMN_REAL: break;
     }

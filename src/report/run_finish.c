@@ -154,6 +154,7 @@ static mu_run_summary summarize(const mu_run_folder *folder, const mu_run_result
         .device_accuracy_worst_decile = fairness->worst_decile,
         .energy_j = totals->energy_j, .idle_energy_j = totals->idle_energy_j, .bytes_up = totals->bytes_up,
         .bytes_down = totals->bytes_down, .bytes_peer = totals->bytes_peer, .macs = totals->macs,
+        .budget_used = totals->afforded_macs ? (double)totals->macs / (double)totals->afforded_macs : (double)NAN,
         .updates_merged = totals->updates_merged, .updates_lost = totals->updates_lost, .updates_late = totals->updates_late,
         .updates_refused = totals->updates_refused, .updates_discarded = totals->updates_discarded,
         .mean_staleness = totals->updates_merged ? totals->staleness_sum / (double)totals->updates_merged : (double)NAN,
@@ -169,6 +170,8 @@ static mu_run_summary summarize(const mu_run_folder *folder, const mu_run_result
     mu_text_copy(out.model_sha256, sizeof out.model_sha256, sha256);
     mu_text_copy(out.muster_version, sizeof out.muster_version, MU_VERSION);
     summarize_tiers(folder, totals, tiers, &out);
+    out.width_count = subject->has_widths ? totals->width_count : 0;
+    memcpy(out.widths, totals->widths, sizeof out.widths);
     return out;
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "report/event_line.h"
+#include "report/width_table.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +17,7 @@
 
 /* Every name that a run may have made. */
 static const char *const file_names[] = {
-    MU_RUN_CONFIG, MU_RUN_ROUNDS, MU_RUN_EVENTS, MU_RUN_CHECKPOINT, MU_RUN_DEVICES, MU_RUN_MODEL, MU_RUN_SUMMARY, MU_RUN_REPORT,
+    MU_RUN_CONFIG, MU_RUN_ROUNDS, MU_RUN_WIDTHS, MU_RUN_EVENTS, MU_RUN_CHECKPOINT, MU_RUN_DEVICES, MU_RUN_MODEL, MU_RUN_SUMMARY, MU_RUN_REPORT,
 };
 
 /* What is kept in the checkpoint, so that rows written after it can be taken back. */
@@ -24,12 +25,13 @@ typedef struct place {
     char     magic[8];
     uint64_t rounds_bytes, events_bytes, samples;
     double   wall_time_s;
+    uint64_t widths_bytes;
 } place;
 
 static const char place_magic[8] = "run v1";
 _Static_assert(sizeof(place) <= 256, "the checkpoint has 256 bytes for it");
 
-/* ---- the two files that grow ---- */
+/* ---- the files that grow ---- */
 
 static mu_status put(mu_grown *file, const mu_text *text, mu_error *err)
 {
@@ -75,6 +77,27 @@ static mu_status cut_back(mu_grown *file, uint64_t size_bytes, mu_error *err)
     return MU_OK;
 }
 
+/* The files of a run that grow; one that it does not have is not open. */
+static size_t grown_files(mu_run_folder *folder, mu_grown *files[3])
+{
+    size_t count = 0;
+    files[count++] = &folder->rounds;
+    files[count++] = &folder->events;
+    if (folder->subject.has_widths)
+        files[count++] = &folder->widths;
+    return count;
+}
+
+static mu_status flush_all(mu_run_folder *folder, mu_error *err)
+{
+    mu_grown *files[3];
+    size_t count = grown_files(folder, files);
+    mu_status status = MU_OK;
+    for (size_t i = 0; i < count && !status; i++)
+        status = flush(files[i], err);
+    return status;
+}
+
 static void grown_close(mu_grown *file)
 {
     if (file->stream)
@@ -85,12 +108,16 @@ static void grown_close(mu_grown *file)
 
 /* ---- the observer ---- */
 
-static mu_status put_header(mu_run_folder *folder, mu_error *err)
+static mu_status put_headers(mu_run_folder *folder, mu_error *err)
 {
     mu_text_clear(&folder->line);
     mu_round_table_header(&folder->line, &folder->tiers);
     mu_status status = put(&folder->rounds, &folder->line, err);
-    return status ? status : flush(&folder->rounds, err);
+    mu_text_clear(&folder->line);
+    mu_width_table_header(&folder->line);
+    if (!status && folder->subject.has_widths)
+        status = put(&folder->widths, &folder->line, err);
+    return status ? status : flush_all(folder, err);
 }
 
 /* A run that was killed before its first checkpoint begins from the first round when it is taken up again: then nothing is restored
@@ -99,11 +126,13 @@ static mu_status make_ready(mu_run_folder *folder, mu_error *err)
 {
     if (folder->ready)
         return MU_OK;
-    mu_status status = cut_back(&folder->rounds, 0, err);
+    mu_grown *files[3];
+    size_t count = grown_files(folder, files);
+    mu_status status = MU_OK;
+    for (size_t i = 0; i < count && !status; i++)
+        status = cut_back(files[i], 0, err);
     if (!status)
-        status = cut_back(&folder->events, 0, err);
-    if (!status)
-        status = put_header(folder, err);
+        status = put_headers(folder, err);
     folder->ready = !status;
     return status;
 }
@@ -117,8 +146,12 @@ static mu_status on_round(void *self, const mu_round_report *report, mu_error *e
     mu_text_clear(&folder->line);
     mu_round_table_row(&folder->line, report, &folder->tiers);
     status = put(&folder->rounds, &folder->line, err);
+    mu_text_clear(&folder->line);
+    mu_width_table_rows(&folder->line, report);
+    if (!status && folder->subject.has_widths)
+        status = put(&folder->widths, &folder->line, err);
     /* whoever looks on with tail -f sees whole rounds */
-    return status ? status : flush(&folder->rounds, err);
+    return status ? status : flush_all(folder, err);
 }
 
 static mu_status on_event(void *self, const mu_event_report *report, mu_error *err)
@@ -139,13 +172,11 @@ static mu_status on_event(void *self, const mu_event_report *report, mu_error *e
 static mu_status on_save(void *self, uint8_t kept[256], mu_error *err)
 {
     mu_run_folder *folder = self;
-    mu_status status = flush(&folder->rounds, err);
-    if (!status)
-        status = flush(&folder->events, err);
+    mu_status status = flush_all(folder, err);
     if (status)
         return status;
-    place now = { .rounds_bytes = folder->rounds.size_bytes, .events_bytes = folder->events.size_bytes, .samples = folder->samples,
-                  .wall_time_s = mu_run_folder_wall_time_s(folder) };
+    place now = { .rounds_bytes = folder->rounds.size_bytes, .events_bytes = folder->events.size_bytes,
+                  .samples = folder->samples, .wall_time_s = mu_run_folder_wall_time_s(folder), .widths_bytes = folder->widths.size_bytes };
     memcpy(now.magic, place_magic, sizeof now.magic);
     memset(kept, 0, 256);
     memcpy(kept, &now, sizeof now);
@@ -162,6 +193,8 @@ static mu_status on_restore(void *self, const uint8_t kept[256], mu_error *err)
     mu_status status = cut_back(&folder->rounds, then.rounds_bytes, err);
     if (!status)
         status = cut_back(&folder->events, then.events_bytes, err);
+    if (!status && folder->subject.has_widths)
+        status = cut_back(&folder->widths, then.widths_bytes, err);
     if (status)
         return status;
     folder->ready = true;
@@ -306,7 +339,7 @@ static mu_status prepare(const char *path, mu_run_open how, const mu_run_subject
 
 static mu_status begin(mu_run_folder *folder, mu_error *err)
 {
-    mu_status status = put_header(folder, err);
+    mu_status status = put_headers(folder, err);
     folder->ready = !status;
     char *name = status ? NULL : mu_path_join(folder->path, MU_RUN_CONFIG);
     if (!status && !name)
@@ -326,6 +359,8 @@ static mu_status open_files(mu_run_folder *folder, bool resume, mu_error *err)
         status = lock(folder->rounds.stream, folder->path, err);
     if (!status)
         status = grown_open(&folder->events, folder->path, MU_RUN_EVENTS, resume, err);
+    if (!status && folder->subject.has_widths)
+        status = grown_open(&folder->widths, folder->path, MU_RUN_WIDTHS, resume, err);
     if (!status && !resume)
         status = begin(folder, err);
     return status;
@@ -357,6 +392,7 @@ void mu_run_folder_close(mu_run_folder *folder)
 {
     if (!folder)
         return;
+    grown_close(&folder->widths);
     grown_close(&folder->events);
     grown_close(&folder->rounds);
     mu_text_release(&folder->line);
@@ -381,6 +417,5 @@ double mu_run_folder_wall_time_s(const mu_run_folder *folder)
 
 mu_status mu_run_folder_flush(mu_run_folder *folder, mu_error *err)
 {
-    mu_status status = flush(&folder->rounds, err);
-    return status ? status : flush(&folder->events, err);
+    return flush_all(folder, err);
 }

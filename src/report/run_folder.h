@@ -2,6 +2,7 @@
  *
  *   config.yaml        the experiment, resolved: running it again repeats the run
  *   rounds.csv         one row a round, written as it ends
+ *   widths.csv         where parts of the model are used by themselves: a row for each, whenever a round is evaluated
  *   events.jsonl       one line whenever something happens to a task
  *   checkpoint         the federation's own, to resume from
  *   devices.csv        one row a device         \
@@ -9,7 +10,7 @@
  *   summary.json       the figures of the run     /
  *   report.html        the same to look at       /
  *
- * rounds.csv, events.jsonl, devices.csv, config.yaml and the model hold virtual things only: they are equal byte for byte however many
+ * rounds.csv, widths.csv, events.jsonl, devices.csv, config.yaml and the model hold virtual things only: they are equal byte for byte however many
  * workers ran and however often the run was killed and resumed. Wall time and memory are in summary.json alone. */
 #ifndef MUSTER_REPORT_RUN_FOLDER_H
 #define MUSTER_REPORT_RUN_FOLDER_H
@@ -19,6 +20,7 @@
 
 #define MU_RUN_CONFIG "config.yaml"
 #define MU_RUN_ROUNDS "rounds.csv"
+#define MU_RUN_WIDTHS "widths.csv"
 #define MU_RUN_EVENTS "events.jsonl"
 #define MU_RUN_CHECKPOINT "checkpoint"
 #define MU_RUN_DEVICES "devices.csv"
@@ -42,6 +44,7 @@ typedef struct mu_run_subject {
     const mu_model *model;
     const mu_data  *data;
     const mu_fleet *fleet;
+    bool            has_widths; /* parts of the model are used by themselves, and evaluated */
 } mu_run_subject;
 
 /* Of an experiment; `resolved` is what mu_experiment_resolved gave, and stays the caller's. */

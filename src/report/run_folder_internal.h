@@ -19,7 +19,7 @@ struct mu_run_folder {
     mu_run_subject subject;
     mu_observer    observer;
     mu_tier_names  tiers;
-    mu_grown       rounds, events;
+    mu_grown       rounds, events, widths; /* widths: open only where the subject has them */
     bool           ready;   /* the files are as long as the federation believes */
     mu_text        line;    /* the one being written; its memory is used again */
     uint64_t       samples; /* trained by updates that were merged */

@@ -99,6 +99,8 @@ static void put_summary(mu_page *page, const mu_run_summary *s)
     row_scaled(page, "energy on devices", s->energy_j, "J");
     row_scaled(page, "energy while idle", s->idle_energy_j, "J");
     row_scaled(page, "multiply-accumulates", (double)s->macs, "");
+    if (isfinite(s->budget_used))
+        row_fixed(page, "used of what devices could afford", s->budget_used, 3);
     row_duration(page, "time of all devices", s->device_time_s);
     row_duration(page, "of it wasted", s->wasted_time_s);
     row_scaled(page, "peak memory of a device", (double)s->peak_memory_bytes, "B");
@@ -148,6 +150,33 @@ static void put_tiers(mu_page *page, const mu_run_summary *s)
     mu_page_table_end(page);
     mu_page_paragraph(page, "Times and energy are those of all devices of a tier together. Wasted: computing and radio of tasks whose update "
                             "was not merged, because the device went away, the round was over, or the update was not sound or came too late.");
+}
+
+/* The parts that are used by themselves. */
+static void put_widths(mu_page *page, const mu_run_summary *s)
+{
+    if (!s->width_count)
+        return;
+    mu_page_heading(page, "Networks by width");
+    mu_page_table_begin(page);
+    const char *const heading[] = { "width", "parameters", "multiply-accumulates an example", "loss", "accuracy" };
+    mu_page_table_row(page, heading, MU_COUNT(heading), true);
+    for (uint32_t i = 0; i < s->width_count; i++) {
+        const mu_width_report *part = &s->widths[i];
+        char texts[MU_COUNT(heading)][MU_NUMBER_BYTES];
+        const char *cells[MU_COUNT(heading)];
+        mu_number_real(part->width, texts[0]);
+        snprintf(texts[1], sizeof texts[1], "%llu", (unsigned long long)part->parameters);
+        mu_show_scaled((double)part->macs, "", texts[2]);
+        mu_show_fixed(part->loss, 4, texts[3]);
+        mu_show_fixed(part->accuracy, 4, texts[4]);
+        for (size_t c = 0; c < MU_COUNT(heading); c++)
+            cells[c] = texts[c];
+        mu_page_table_row(page, cells, MU_COUNT(heading), false);
+    }
+    mu_page_table_end(page);
+    mu_page_paragraph(page, "Parts of the last version that can be used by themselves, on the test set: muster extract cuts them out. The first one is what "
+                            "the run is judged by.");
 }
 
 /* ---- figures ---- */
@@ -237,6 +266,34 @@ static void draw_tiers(mu_page *page, const mu_run *run, const columns *c)
     }
     if (any)
         draw_curves(page, &axes, curves, run->tiers.count);
+}
+
+/* A curve for each width, over the rounds that were evaluated. */
+static mu_status draw_widths(mu_page *page, const mu_run *run, mu_error *err)
+{
+    static const mu_axes axes = { "Accuracy by width", "round", "accuracy on the test set" };
+    const uint32_t width_count = run->summary.width_count;
+    const size_t row_count = run->width_row_count, evaluated = row_count / width_count;
+    char labels[MU_USABLE_MAX][MU_NUMBER_BYTES];
+    mu_curve curves[MU_USABLE_MAX];
+    if (evaluated * width_count != row_count)
+        return mu_error_set(err, MU_E_PARSE, "%s/%s: has %zu rows, which is not so many for each of %u widths", run->path, MU_RUN_WIDTHS, row_count,
+                            width_count);
+    double *round = calloc(2 * row_count + 1, sizeof *round), *accuracy = round + row_count;
+    if (!round)
+        return mu_error_set(err, MU_E_MEMORY, "%s: no memory for the figure of %zu rows", run->path, row_count);
+    for (uint32_t w = 0; w < width_count; w++) {
+        mu_number_real(run->summary.widths[w].width, labels[w]);
+        curves[w] = (mu_curve){ labels[w], round + w * evaluated, accuracy + w * evaluated, evaluated };
+        for (size_t i = 0; i < evaluated; i++) {
+            const mu_width_row *row_of = &run->widths[i * width_count + w];
+            round[w * evaluated + i] = row_of->round;
+            accuracy[w * evaluated + i] = row_of->part.accuracy;
+        }
+    }
+    draw_curves(page, &axes, curves, width_count);
+    free(round);
+    return MU_OK;
 }
 
 /* Where the time and the energy of all devices went. */
@@ -335,12 +392,14 @@ static mu_status put_figures(mu_page *page, const mu_run *run, mu_error *err)
     mu_page_figures_begin(page);
     draw_accuracy(page, &c, run->round_count, time_label);
     draw_tiers(page, run, &c);
+    mu_status status = run->summary.width_count ? draw_widths(page, run, err) : MU_OK;
     if (run->summary.tiers.count)
         draw_costs(page, &run->summary);
     draw_bytes(page, &c, run->round_count);
     if (run->summary.max_staleness)
         draw_staleness(page, &c, run->round_count);
-    mu_status status = run->summary.devices_evaluated ? draw_devices(page, run, err) : MU_OK;
+    if (!status && run->summary.devices_evaluated)
+        status = draw_devices(page, run, err);
     mu_page_figures_end(page);
     free(c.all);
     return status;
@@ -363,6 +422,7 @@ mu_status mu_run_page_write(const char *path, mu_error *err)
     status = file ? put_figures(&page, &run, err) : mu_error_set(err, MU_E_MEMORY, "%s: no memory", path);
     if (!status) {
         put_tiers(&page, s);
+        put_widths(&page, s);
         put_summary(&page, s);
         mu_page_heading(&page, "Configuration");
         mu_page_preformatted(&page, run.config);

@@ -72,6 +72,20 @@ static mu_status read_rounds(mu_run *run, mu_error *err)
     return status;
 }
 
+static mu_status read_widths(mu_run *run, mu_error *err)
+{
+    char *path;
+    mu_file file;
+    if (!run->summary.width_count)
+        return MU_OK;
+    mu_status status = open_file(run->path, MU_RUN_WIDTHS, &path, &file, err);
+    if (status)
+        return status;
+    status = mu_width_table_parse(path, file.data, file.size_bytes, &run->widths, &run->width_row_count, err);
+    close_file(path, &file);
+    return status;
+}
+
 /* What is wrong with the folder as a whole, said before a missing file is. */
 static mu_status check_folder(const char *path, mu_error *err)
 {
@@ -100,6 +114,8 @@ mu_status mu_run_read(const char *path, mu_run *out, mu_error *err)
         status = read_summary(&run, err);
     if (!status)
         status = read_rounds(&run, err);
+    if (!status)
+        status = read_widths(&run, err);
     if (status) {
         mu_run_release(&run);
         return status;
@@ -113,5 +129,6 @@ void mu_run_release(mu_run *run)
     free(run->path);
     free(run->config);
     free(run->rounds);
+    free(run->widths);
     *run = (mu_run){ 0 };
 }

@@ -5,6 +5,7 @@
 #include "muster/federation.h"
 #include "report/round_table.h"
 #include "report/summary.h"
+#include "report/width_table.h"
 
 typedef struct mu_run {
     char            *path;
@@ -13,6 +14,8 @@ typedef struct mu_run {
     mu_tier_names    tiers;  /* columns accuracy_TIER of rounds.csv, in their order */
     mu_round_report *rounds; /* [round_count], by round */
     size_t           round_count;
+    mu_width_row    *widths; /* [width_row_count]; none where the summary has none */
+    size_t           width_row_count;
 } mu_run;
 
 /* MU_E_STATE: there is a run, but it has not ended. */

@@ -5,10 +5,12 @@
 
 mu_run_subject mu_run_subject_of(const mu_experiment *experiment, const char *resolved)
 {
+    const mu_federation_config *config = mu_experiment_config(experiment);
     return (mu_run_subject){
         .name = mu_experiment_name(experiment), .recipe = mu_experiment_recipe(experiment), .resolved = resolved,
-        .seed = mu_experiment_config(experiment)->seed, .model = mu_experiment_model(experiment),
+        .seed = config->seed, .model = mu_experiment_model(experiment),
         .data = mu_experiment_data(experiment), .fleet = mu_experiment_fleet(experiment),
+        .has_widths = config->answers[MU_WHAT].method->what->usable && !config->train.dry,
     };
 }
 

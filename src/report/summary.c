@@ -18,6 +18,7 @@ typedef struct member { const char *name; member_kind kind; size_t offset; membe
 
 #define RUN(name, kind) { #name, kind, offsetof(mu_run_summary, name), NEEDED }
 #define RUN_LATER(name, kind) { #name, kind, offsetof(mu_run_summary, name), LATER }
+#define WIDTH(name, kind, member) { name, kind, offsetof(mu_width_report, member), NEEDED }
 #define TIER(name, kind) { #name, kind, offsetof(mu_tier_summary, name), NEEDED }
 
 static const member run_members[] = {
@@ -47,6 +48,7 @@ static const member run_members[] = {
     RUN(energy_j, MEMBER_REAL),
     RUN_LATER(idle_energy_j, MEMBER_REAL),
     RUN(macs, MEMBER_WHOLE),
+    RUN_LATER(budget_used, MEMBER_REAL),
     RUN(device_time_s, MEMBER_REAL),
     RUN(wasted_time_s, MEMBER_REAL),
     RUN(peak_memory_bytes, MEMBER_WHOLE),
@@ -85,6 +87,14 @@ static const member tier_members[] = {
     TIER(compute_energy_j, MEMBER_REAL),
 };
 
+static const member width_members[] = {
+    WIDTH("width", MEMBER_REAL, width),
+    WIDTH("parameters", MEMBER_WHOLE, parameters),
+    WIDTH("macs_per_example", MEMBER_WHOLE, macs),
+    WIDTH("loss", MEMBER_REAL, loss),
+    WIDTH("accuracy", MEMBER_REAL, accuracy),
+};
+
 /* ---- writing ---- */
 
 static void put_members(mu_text *text, const member *members, size_t count, const void *from, const char *indent)
@@ -102,6 +112,17 @@ static void put_members(mu_text *text, const member *members, size_t count, cons
         case MEMBER_REAL: mu_text_real(text, *(const double *)value, "null"); break;
         }
     }
+}
+
+static void put_widths(mu_text *text, const mu_run_summary *summary)
+{
+    mu_text_put(text, ",\n  \"widths\": [");
+    for (uint32_t i = 0; i < summary->width_count; i++) {
+        mu_text_put(text, i ? ",\n    {\n" : "\n    {\n");
+        put_members(text, width_members, MU_COUNT(width_members), &summary->widths[i], "      ");
+        mu_text_put(text, "\n    }");
+    }
+    mu_text_put(text, "\n  ]");
 }
 
 char *mu_summary_write(const mu_run_summary *summary)
@@ -124,7 +145,10 @@ char *mu_summary_write(const mu_run_summary *summary)
         put_members(&text, tier_members, MU_COUNT(tier_members), &summary->by_tier[i], "      ");
         mu_text_put(&text, "\n    }");
     }
-    mu_text_put(&text, "\n  }\n}\n");
+    mu_text_put(&text, "\n  }");
+    if (summary->width_count)
+        put_widths(&text, summary);
+    mu_text_put(&text, "\n}\n");
     return mu_text_take(&text);
 }
 
@@ -200,6 +224,21 @@ static mu_status read_tiers(const char *name, const cJSON *root, mu_run_summary 
     return status;
 }
 
+/* Not there where the whole model alone is used. */
+static mu_status read_widths(const char *name, const cJSON *root, mu_run_summary *out, mu_error *err)
+{
+    const cJSON *widths = cJSON_GetObjectItemCaseSensitive(root, "widths");
+    if (widths && !cJSON_IsArray(widths))
+        return mu_error_set(err, MU_E_PARSE, "%s: 'widths' is no array", name);
+    mu_status status = MU_OK;
+    for (const cJSON *item = widths ? widths->child : NULL; item && !status; item = item->next) {
+        if (out->width_count == MU_USABLE_MAX)
+            return mu_error_set(err, MU_E_LIMIT, "%s: more than %d widths", name, MU_USABLE_MAX);
+        status = read_members(name, width_members, MU_COUNT(width_members), item, &out->widths[out->width_count++], err);
+    }
+    return status;
+}
+
 mu_status mu_summary_parse(const char *name, const void *data, size_t size_bytes, mu_run_summary *out, mu_error *err)
 {
     *out = (mu_run_summary){ 0 };
@@ -216,6 +255,8 @@ mu_status mu_summary_parse(const char *name, const void *data, size_t size_bytes
         status = read_members(name, run_members, MU_COUNT(run_members), root, out, err);
     if (!status)
         status = read_tiers(name, root, out, err);
+    if (!status)
+        status = read_widths(name, root, out, err);
     cJSON_Delete(root);
     return status;
 }

@@ -22,12 +22,15 @@ typedef struct mu_run_summary {
     double   device_accuracy_mean, device_accuracy_sd, device_accuracy_worst_decile;
     double   virtual_time_s, device_time_s, wasted_time_s, energy_j, idle_energy_j;
     uint64_t bytes_up, bytes_down, bytes_peer, macs, updates_merged, updates_lost, updates_late, updates_refused, updates_discarded;
+    double   budget_used;    /* MACs done / those that devices could afford, where tasks have a pace; NAN: none has */
     double   mean_staleness; /* of merged updates; NAN: none was merged */
     uint64_t max_staleness, events;
     uint64_t peak_memory_bytes, measured_peak_memory_bytes, peak_rss_bytes, workers;
     double   wall_time_s, updates_per_s, samples_per_s; /* of real time */
     mu_tier_names   tiers;
     mu_tier_summary by_tier[MU_TIERS_MAX];
+    uint32_t        width_count; /* parts that are used by themselves, widest first; 0: the whole model alone */
+    mu_width_report widths[MU_USABLE_MAX];
 } mu_run_summary;
 
 /* malloc'ed, the caller's; NULL: no memory. */

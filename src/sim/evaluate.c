@@ -1,4 +1,4 @@
-/* The server's look at a model, spread over the workers: the test set, and some of the devices' own examples for each tier.
+/* The server's look at a model, or at parts of it, spread over the workers: the test set, and some of the devices' own examples for each tier.
  * Pieces have a fixed size and are added in their order, so the sums do not depend on who computed them. */
 #include "sim/simulator.h"
 
@@ -14,14 +14,16 @@ struct mu_tier_examples {
 };
 
 typedef struct piece {
-    mu_job        job; /* first: the pool hands it back */
-    mu_simulator *simulator;
-    const float  *state;
-    mu_examples   examples;
-    uint32_t      first, count, tier; /* tier UINT32_MAX: the test set */
-    mu_evaluation result;
-    mu_status     status;
-    mu_error      error;
+    mu_job           job; /* first: the pool hands it back */
+    mu_simulator    *simulator;
+    const float     *state;
+    const mu_usable *part;
+    mu_examples      examples;
+    uint32_t         first, count;
+    mu_evaluation   *sum; /* what its result is added to */
+    mu_evaluation    result;
+    mu_status        status;
+    mu_error         error;
 } piece;
 
 static void read_test(const void *self, const uint32_t *indices, uint32_t count, float *x, int32_t *labels)
@@ -105,28 +107,41 @@ void mu_simulator_release_tiers(mu_simulator *sim)
 static void evaluate_piece(mu_job *job, uint32_t worker)
 {
     piece *p = (piece *)job;
-    p->status = mu_trainer_evaluate(p->simulator->evaluators[worker], &p->examples, p->first, p->count, p->state, &p->result, &p->error);
+    p->status = mu_trainer_evaluate_part(p->simulator->evaluators[worker], p->part->kept, p->part->statistics, &p->examples, p->first,
+                                         p->count, p->state, &p->result, &p->error);
 }
 
-static size_t cut(mu_simulator *sim, const float *state, mu_examples examples, uint32_t tier, piece *pieces, size_t used)
+/* What an evaluation is about: which parts, and where the results go. */
+typedef struct look {
+    mu_simulator    *simulator;
+    const float     *state;
+    const mu_usable *parts;
+    uint32_t         part_count;
+    mu_evaluation   *tests, *tiers; /* [part_count]; [tiers], or NULL */
+} look;
+
+static size_t cut(const look *l, const mu_usable *part, mu_examples examples, mu_evaluation *sum, piece *pieces, size_t used)
 {
     for (uint32_t first = 0; first < examples.count; first += PIECE, used++)
         if (pieces)
             pieces[used] = (piece){
-                .job = { .run = evaluate_piece }, .simulator = sim, .state = state, .examples = examples, .first = first, .tier = tier,
-                .count = examples.count - first < PIECE ? examples.count - first : PIECE,
+                .job = { .run = evaluate_piece }, .simulator = l->simulator, .state = l->state, .part = part, .examples = examples,
+                .first = first, .count = examples.count - first < PIECE ? examples.count - first : PIECE, .sum = sum,
             };
     return used;
 }
 
 /* All pieces, the test set's first; with `pieces` NULL only their number. */
-static size_t cut_all(mu_simulator *sim, const float *state, bool with_tiers, piece *pieces)
+static size_t cut_all(const look *l, piece *pieces)
 {
+    const mu_simulator *sim = l->simulator;
     mu_examples test = { .self = sim->data, .count = mu_data_test_count(sim->data), .read = read_test };
-    size_t used = cut(sim, state, test, UINT32_MAX, pieces, 0);
-    for (uint32_t t = 0; with_tiers && t < mu_fleet_tier_count(sim->fleet); t++) {
+    size_t used = 0;
+    for (uint32_t p = 0; p < l->part_count; p++)
+        used = cut(l, &l->parts[p], test, &l->tests[p], pieces, used);
+    for (uint32_t t = 0; l->tiers && t < mu_fleet_tier_count(sim->fleet); t++) {
         mu_examples own = { .self = &sim->tiers[t], .count = sim->tiers[t].count, .read = read_tier };
-        used = cut(sim, state, own, t, pieces, used);
+        used = cut(l, &l->parts[0], own, &l->tiers[t], pieces, used);
     }
     return used;
 }
@@ -155,30 +170,31 @@ static mu_status run(mu_simulator *sim, piece *pieces, size_t count, mu_error *e
     return status;
 }
 
-mu_status mu_simulator_evaluate(void *self, const float *state, uint32_t tier_examples, mu_evaluation *test, mu_evaluation *tiers,
-                                mu_error *err)
+mu_status mu_simulator_evaluate(void *self, const float *state, const mu_usable *parts, uint32_t part_count, uint32_t tier_examples,
+                                mu_evaluation *tests, mu_evaluation *tiers, mu_error *err)
 {
     mu_simulator *sim = self;
+    const look l = { .simulator = sim, .state = state, .parts = parts, .part_count = part_count, .tests = tests, .tiers = tiers };
     mu_status status = MU_OK;
     if (tiers && !sim->tiers)
         status = draw_tiers(sim, tier_examples, err);
     if (status)
         return status;
-    size_t count = cut_all(sim, state, tiers != NULL, NULL);
+    size_t count = cut_all(&l, NULL);
     piece *pieces = calloc(count ? count : 1, sizeof *pieces);
     if (!pieces)
         return mu_error_set(err, MU_E_MEMORY, "no memory to evaluate in %zu pieces", count);
-    cut_all(sim, state, tiers != NULL, pieces);
-    *test = (mu_evaluation){ 0 };
+    cut_all(&l, pieces);
+    memset(tests, 0, part_count * sizeof *tests);
     status = run(sim, pieces, count, err);
     for (size_t i = 0; i < count; i++)
-        add(pieces[i].tier == UINT32_MAX ? test : &tiers[pieces[i].tier], &pieces[i].result);
+        add(pieces[i].sum, &pieces[i].result);
     free(pieces);
     return status;
 }
 
-mu_status mu_simulator_evaluate_devices(void *self, const float *state, const uint32_t *devices, uint32_t count, uint32_t examples_each,
-                                        mu_evaluation *each, mu_error *err)
+mu_status mu_simulator_evaluate_devices(void *self, const float *state, const mu_usable *part, const uint32_t *devices, uint32_t count,
+                                        uint32_t examples_each, mu_evaluation *each, mu_error *err)
 {
     mu_simulator *sim = self;
     piece *pieces = calloc(count ? count : 1, sizeof *pieces);
@@ -190,7 +206,7 @@ mu_status mu_simulator_evaluate_devices(void *self, const float *state, const ui
         sources[i] = (mu_device_examples){ sim->data, devices[i] };
         mu_examples examples = mu_device_examples_of(&sources[i]);
         pieces[i] = (piece){
-            .job = { .run = evaluate_piece }, .simulator = sim, .state = state, .examples = examples,
+            .job = { .run = evaluate_piece }, .simulator = sim, .state = state, .part = part, .examples = examples,
             .count = examples.count < examples_each ? examples.count : examples_each,
         };
     }

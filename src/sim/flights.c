@@ -26,6 +26,27 @@ mu_examples mu_device_examples_of(const mu_device_examples *source)
 
 /* ---- on a worker ---- */
 
+/* Floats of a result: the change, and what the method's half on the device sends. */
+static size_t result_count(const mu_simulator *sim)
+{
+    return (1 + (size_t)sim->crossing.sent) * mu_model_state_count(sim->model);
+}
+
+/* Behind them: which classes the device has. */
+static bool *classes_behind(const mu_simulator *sim, float *delta)
+{
+    return (bool *)(delta + result_count(sim));
+}
+
+/* What the device would measure of itself: its speed at the moment that it has come to. */
+static double afford(const void *clock, const mu_plan *plan, uint64_t done_macs)
+{
+    const mu_flight *flight = clock;
+    const mu_task *task = &flight->task;
+    mu_work done = { .macs = { done_macs }, .bytes_down = task->work.bytes_down };
+    return mu_fleet_afford(flight->simulator->fleet, task->device, task->sent_at, &done, plan->step_time_s);
+}
+
 static void train(mu_job *job, uint32_t worker)
 {
     mu_flight *flight = (mu_flight *)job;
@@ -39,7 +60,8 @@ static void train(mu_job *job, uint32_t worker)
     mu_simulator_own_of(sim, flight->task.device, own);
     for (uint32_t i = 0; i < sim->crossing.sent; i++)
         sent[i] = flight->delta + (1 + (size_t)i) * mu_model_state_count(sim->model);
-    mu_local local = { .how = sim->how.method->how, .state = sim->how.state, .received = received, .own = own, .sent = sent };
+    mu_local local = { .how = sim->how.method->how, .state = sim->how.state, .received = received, .own = own, .sent = sent,
+                       .classes = classes_behind(sim, flight->delta), .afford = afford, .clock = flight };
     flight->status = mu_trainer_run(sim->trainers[worker], &flight->task.plan, &examples, mu_version_state(flight->start), sim->seed,
                                     flight->task.device, &local, &flight->stop, flight->delta, &flight->update, &flight->error);
     for (uint32_t i = 0; i < sim->crossing.sent; i++)
@@ -134,8 +156,7 @@ static mu_status take_delta(mu_simulator *sim, float **out, mu_error *err)
         float **list = realloc(sim->free_deltas, (sim->delta_count + 1) * sizeof *list);
         if (list)
             sim->free_deltas = list;
-        size_t vectors = 1 + (size_t)sim->crossing.sent;
-        float *delta = list ? mu_arena_block(vectors * mu_model_state_count(sim->model) * sizeof(float)) : NULL;
+        float *delta = list ? mu_arena_block(result_count(sim) * sizeof(float) + mu_model_classes(sim->model) * sizeof(bool)) : NULL;
         if (!delta)
             return mu_error_set(err, MU_E_MEMORY, "no memory for an update of %zu parameters", mu_model_state_count(sim->model));
         sim->delta_count++;
@@ -321,7 +342,8 @@ mu_carrier mu_simulator_carrier(mu_simulator *sim)
     return (mu_carrier){
         .self = sim, .send = sim_send, .cancel = sim_cancel, .set_timer = sim_set_timer, .next = sim_next,
         .settled = mu_simulator_settled, .save = mu_simulator_save_own, .restore = mu_simulator_restore_own,
-        .evaluate = mu_simulator_evaluate, .evaluate_devices = mu_simulator_evaluate_devices, .peak_memory_bytes = sim_peak_memory_bytes,
+        .evaluate = mu_simulator_evaluate, .evaluate_devices = mu_simulator_evaluate_devices,
+        .statistics = mu_simulator_statistics, .peak_memory_bytes = sim_peak_memory_bytes,
     };
 }
 

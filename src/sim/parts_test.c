@@ -130,7 +130,7 @@ static void a_part_is_trained_as_the_small_model(void **unused)
 static void parts_are_merged_by_element(void **unused)
 {
     (void)unused;
-    setup s = setup_create("rounds: 1\nrecipe: heterofl\nwhat: {widths: [0.4, 1]}\nwhen: {cohort: 6}\n");
+    setup s = setup_create("rounds: 1\nrecipe: heterofl\nwhat: {widths: [0.4, 1]}\nhow: {method: fedavg}\nwhen: {cohort: 6}\n");
     mu_simulation *simulation = NULL;
     assert_int_equal(mu_simulation_create(s.experiment, &(mu_simulate_config){ .workers = 2 }, NULL, &simulation, NULL), MU_OK);
     assert_int_equal(mu_simulation_run(simulation, NULL), MU_OK);

@@ -26,7 +26,7 @@ static mu_status start_workers(mu_simulator *sim, mu_error *err)
     for (uint32_t i = 0; i < sim->workers && !status; i++) {
         status = mu_trainer_create(sim->model, sim->units, &sim->trainers[i], err);
         if (!status)
-            status = mu_trainer_create(sim->model, NULL, &sim->evaluators[i], err);
+            status = mu_trainer_create(sim->model, sim->units, &sim->evaluators[i], err);
     }
     return status ? status : mu_pool_create(sim->workers, &sim->pool, err);
 }

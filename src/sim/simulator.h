@@ -26,7 +26,7 @@ typedef struct mu_flight {
         MU_FLIGHT_DOOMED,    /* the device will be gone before it is done: nothing is trained */
         MU_FLIGHT_CANCELLED, /* nobody waits for it; its entry in the queue is still to be met */
     } state;
-    float            *delta; /* and behind it what the method's half on the device sends */
+    float            *delta; /* and behind it what the method's half on the device sends, and which classes the device has */
     atomic_bool       stop;
     mu_update         update;
     mu_status         status;
@@ -79,11 +79,15 @@ mu_carrier mu_simulator_carrier(mu_simulator *simulator);
 void       mu_simulator_release_flights(mu_simulator *simulator);
 
 /* evaluate.c */
-mu_status mu_simulator_evaluate(void *self, const float *state, uint32_t tier_examples, mu_evaluation *test, mu_evaluation *tiers,
-                                mu_error *err);
-mu_status mu_simulator_evaluate_devices(void *self, const float *state, const uint32_t *devices, uint32_t count, uint32_t examples_each,
-                                        mu_evaluation *each, mu_error *err);
+mu_status mu_simulator_evaluate(void *self, const float *state, const mu_usable *parts, uint32_t part_count, uint32_t tier_examples,
+                                mu_evaluation *tests, mu_evaluation *tiers, mu_error *err);
+mu_status mu_simulator_evaluate_devices(void *self, const float *state, const mu_usable *part, const uint32_t *devices, uint32_t count,
+                                        uint32_t examples_each, mu_evaluation *each, mu_error *err);
 void      mu_simulator_release_tiers(mu_simulator *simulator);
+
+/* statistics.c */
+mu_status mu_simulator_statistics(void *self, const mu_usable *part, const uint32_t *devices, uint32_t count, uint32_t examples_each,
+                                  float *state, mu_error *err);
 
 /* A device's own examples, as the trainer asks for them. */
 typedef struct mu_device_examples {

@@ -1,6 +1,7 @@
 /* A plan's counts: steps, samples, multiply-accumulates, and the exact memory that it takes. */
 #include "muster/train.h"
 
+#include "train/choosing.h"
 #include "train/step_config.h"
 
 mu_step_config mu_plan_step_config(const mu_plan *plan)
@@ -91,5 +92,37 @@ mu_status mu_plan_peak_memory(const mu_model *model, const mu_plan *plan, uint32
     *size_bytes = arena.used_bytes;
     if (extra)
         *extra = extra_of(&schedule, plan, num_examples);
+    return MU_OK;
+}
+
+/* ---- where `how` chooses a part for every mini-batch ---- */
+
+mu_status mu_plan_step_bytes(const mu_model *part, const mu_plan *plan, bool plain_kernels, size_t *size_bytes, mu_error *err)
+{
+    mu_step_config config = mu_plan_step_config(plan);
+    config.plain_kernels = plain_kernels;
+    mu_arena arena = mu_arena_measuring();
+    mu_step *step;
+    mu_status status = mu_step_plan(part, &config, &arena, &step, err);
+    if (!status)
+        *size_bytes = arena.used_bytes;
+    return status;
+}
+
+mu_status mu_plan_peak_memory_choosing(const mu_model *held, const mu_plan *plan, const mu_manner *manner, uint32_t num_examples,
+                                       size_t part_step_bytes, bool plain_kernels, size_t *size_bytes, mu_error *err)
+{
+    mu_arena arena = mu_arena_measuring();
+    mu_choosing nowhere;
+    uint32_t *order;
+    mu_status status = mu_choosing_walk(&nowhere, held, plan, manner->teaches, plain_kernels, num_examples, &arena, &order, err);
+    if (status)
+        return status;
+    mu_arena_take(&arena, part_step_bytes, 1);
+    mu_arena_take(&arena, mu_model_state_count(held), sizeof(float)); /* the weights it began with */
+    if (arena.overflowed)
+        return mu_error_set(err, MU_E_LIMIT, "a training step at batch size %u takes more memory than an address can reach",
+                            plan->train.batch_size);
+    *size_bytes = arena.used_bytes;
     return MU_OK;
 }

@@ -4,26 +4,11 @@
 #include "muster/platform.h"
 
 #include "tensor/kernels.h"
+#include "train/choosing.h"
 #include "train/step_config.h"
 
 #include <math.h>
 #include <string.h>
-
-/* One block holds what the current plan needs; a plan with the same step configuration finds its step as it left it. */
-struct mu_trainer {
-    const mu_model *model;
-    const mu_units *units;
-    const mu_model *trained; /* the model, or the part of it that the step is planned for */
-    unsigned char  *part_block; /* made for the first plan that keeps a part */
-    mu_submodel    *part;       /* in it */
-    float          *part_start; /* behind it: [state_count of the model] what a part began with, then how it changed */
-    unsigned char  *block;
-    size_t          block_bytes, peak_bytes;
-    mu_step        *step; /* in the block; NULL: none planned */
-    mu_step_config  step_config;
-    uint32_t       *order; /* in the block, behind the step */
-    uint32_t        order_capacity;
-};
 
 mu_status mu_trainer_create(const mu_model *model, const mu_units *units, mu_trainer **out, mu_error *err)
 {
@@ -40,6 +25,7 @@ void mu_trainer_destroy(mu_trainer *trainer)
 {
     if (!trainer)
         return;
+    mu_choosing_release(&trainer->choosing);
     mu_arena_block_free(trainer->block);
     mu_arena_block_free(trainer->part_block);
     mu_platform_give(trainer);
@@ -68,6 +54,20 @@ static mu_status walk(mu_trainer *trainer, const mu_step_config *config, uint32_
     return arena->overflowed ? mu_error_set(err, MU_E_MEMORY, "a training step at batch size %u does not fit", config->batch_size) : MU_OK;
 }
 
+mu_status mu_trainer_grow(mu_trainer *trainer, size_t size_bytes, mu_error *err)
+{
+    trainer->step = NULL;
+    if (size_bytes <= trainer->block_bytes)
+        return MU_OK;
+    mu_arena_block_free(trainer->block);
+    trainer->block_bytes = 0;
+    trainer->block = mu_arena_block(size_bytes);
+    if (!trainer->block)
+        return mu_error_set(err, MU_E_MEMORY, "no memory for a training step of %zu bytes", size_bytes);
+    trainer->block_bytes = size_bytes;
+    return MU_OK;
+}
+
 /* Make the block hold a step of this configuration and the order of that many examples. *used_bytes: what they take. */
 static mu_status prepare(mu_trainer *trainer, const mu_step_config *config, uint32_t num_examples, mu_error *err)
 {
@@ -76,16 +76,10 @@ static mu_status prepare(mu_trainer *trainer, const mu_step_config *config, uint
     mu_arena arena = mu_arena_measuring();
     mu_status status = walk(trainer, config, num_examples, &arena, err);
     trainer->step = NULL;
+    if (!status)
+        status = mu_trainer_grow(trainer, arena.used_bytes, err);
     if (status)
         return status;
-    if (arena.used_bytes > trainer->block_bytes) {
-        mu_arena_block_free(trainer->block);
-        trainer->block_bytes = 0;
-        trainer->block = mu_arena_block(arena.used_bytes);
-        if (!trainer->block)
-            return mu_error_set(err, MU_E_MEMORY, "no memory for a training step of %zu bytes", arena.used_bytes);
-        trainer->block_bytes = arena.used_bytes;
-    }
     arena = mu_arena_over(trainer->block, trainer->block_bytes);
     status = walk(trainer, config, num_examples, &arena, err);
     if (status) {
@@ -122,7 +116,8 @@ static void note_peak(mu_trainer *trainer, uint32_t num_examples)
 static mu_status walk_part(mu_trainer *trainer, mu_arena *arena, mu_error *err)
 {
     mu_status status = mu_submodel_plan(trainer->units, arena, &trainer->part, err);
-    trainer->part_start = status ? NULL : mu_arena_take(arena, mu_model_state_count(trainer->model), sizeof *trainer->part_start);
+    trainer->part_start = mu_arena_take(arena, mu_model_state_count(trainer->model), sizeof *trainer->part_start);
+    trainer->factors = mu_arena_take(arena, mu_model_layer_count(trainer->model), sizeof *trainer->factors);
     return status;
 }
 
@@ -170,9 +165,8 @@ static void subtract(size_t count, const float *after, const float *before, floa
 }
 
 /* Returns its squared norm. */
-static double take_delta(const mu_trainer *trainer, const mu_plan *plan, const float *start, float *delta)
+static double take_delta(const mu_trainer *trainer, const mu_plan *plan, const float *state, const float *start, float *delta)
 {
-    const float *state = mu_step_state(trainer->step);
     size_t count = mu_model_state_count(trainer->trained), whole = mu_model_state_count(trainer->model);
     if (plan->kept) {
         subtract(count, state, start, trainer->part_start);
@@ -184,78 +178,152 @@ static double take_delta(const mu_trainer *trainer, const mu_plan *plan, const f
     return mu_kernels()->squared_norm(whole, delta);
 }
 
+/* ---- a task ---- */
+
+void mu_training_find_classes(mu_training *t, mu_step *step)
+{
+    if (!t->manner.masked || t->classes)
+        return;
+    bool *classes = t->local->classes;
+    const uint32_t n = t->examples->count, batch_size = t->plan->train.batch_size, class_count = mu_model_classes(t->trainer->model);
+    const size_t targets = mu_model_targets(t->trainer->model);
+    MU_ASSERT(classes);
+    memset(classes, 0, class_count * sizeof *classes);
+    for (uint32_t first = 0; first < n; first += batch_size) {
+        uint32_t count = n - first < batch_size ? n - first : batch_size;
+        const int32_t *labels = mu_step_labels(step);
+        t->examples->read(t->examples->self, t->trainer->order + first, count, mu_step_input(step), mu_step_labels(step));
+        for (size_t i = 0; i < count * targets; i++) {
+            MU_ASSERT(labels[i] >= 0 && (uint32_t)labels[i] < class_count);
+            classes[labels[i]] = true;
+        }
+    }
+    t->classes = classes;
+}
+
+/* Memory, and the weights that it begins with. */
+static mu_status begin(mu_training *t, const float *start, uint64_t seed, uint64_t device, mu_error *err)
+{
+    mu_trainer *trainer = t->trainer;
+    const mu_plan *plan = t->plan;
+    uint32_t n = t->examples->count;
+    if (t->how && t->how->manner)
+        t->how->manner(t->local->state, &t->manner);
+    bool chooses = t->how && t->how->choose;
+    mu_status status = choose_model(trainer, plan, err);
+    if (!status)
+        status = chooses ? mu_choosing_begin(t, err) : prepare_within(trainer, mu_plan_step_config_within(trainer->trained, plan, n), n, err);
+    if (status)
+        return status;
+    if (!chooses) {
+        note_peak(trainer, n);
+        mu_step_reset(trainer->step);
+    }
+    if (plan->kept) {
+        mu_submodel_gather(trainer->part, MU_EXTENT_STATE, start, trainer->part_start);
+        start = trainer->part_start;
+        if (t->manner.scaled) {
+            mu_submodel_factors(trainer->part, trainer->factors);
+            t->factors = trainer->factors;
+        }
+    }
+    float *state = chooses ? mu_choosing_state(&trainer->choosing) : mu_step_state(trainer->step);
+    memcpy(state, start, mu_model_state_count(trainer->trained) * sizeof *state);
+    t->view = (mu_step_view){
+        .model = trainer->trained, .plan = plan, .seed = seed, .device = device, .round_start = start,
+        .params = state, .count = mu_model_param_count(trainer->trained),
+        .received = t->local->received, .own = t->local->own, .sent = t->local->sent,
+    };
+    return MU_OK;
+}
+
+static mu_step_result plain_batch(mu_training *t, const uint32_t *indices, uint32_t count)
+{
+    mu_step *step = t->trainer->step;
+    mu_training_find_classes(t, step);
+    t->examples->read(t->examples->self, indices, count, mu_step_input(step), mu_step_labels(step));
+    const mu_step_manner manner = { .held = t->classes, .factors = t->factors };
+    mu_step_result result = mu_step_gradient_as(step, &manner, count, &t->dropout);
+    if (t->how && t->how->gradient) {
+        t->view.gradient = mu_step_gradients(step);
+        t->how->gradient(t->local->state, &t->view);
+        t->view.gradient = NULL;
+    }
+    mu_step_update(step, t->plan->learning_rate);
+    return result;
+}
+
+/* Sums over a pass. */
+typedef struct tally {
+    mu_step_result sums;
+    uint64_t       seen; /* predictions */
+} tally;
+
+static mu_status train(mu_training *t, const atomic_bool *stop, tally *pass, mu_error *err)
+{
+    mu_trainer *trainer = t->trainer;
+    const uint32_t n = t->examples->count, batch_size = t->plan->train.batch_size, steps = mu_plan_steps(t->plan, n);
+    mu_random shuffle = mu_random_stream(t->view.seed, MU_RANDOM_BATCH, t->plan->ordinal, t->view.device);
+    for (uint32_t i = 0; i < n; i++)
+        trainer->order[i] = i;
+    uint32_t position = n; /* in this pass; n: begin the next one */
+    for (t->view.step = 0; t->view.step < steps; t->view.step++) {
+        if (is_stopped(stop))
+            return mu_error_set(err, MU_E_INTERRUPTED, "training stopped after %u of %u steps", t->view.step, steps);
+        if (position == n) {
+            mu_random_shuffle(&shuffle, trainer->order, n);
+            position = 0;
+            *pass = (tally){ 0 };
+        }
+        uint32_t count = n - position < batch_size ? n - position : batch_size;
+        const uint32_t *indices = trainer->order + position;
+        mu_step_result result;
+        mu_status status = MU_OK;
+        if (t->how && t->how->choose)
+            status = mu_choosing_batch(t, indices, count, &result, err);
+        else
+            result = plain_batch(t, indices, count);
+        if (status)
+            return status;
+        pass->sums.loss_sum += result.loss_sum;
+        pass->sums.squared_loss_sum += result.squared_loss_sum;
+        pass->sums.correct += result.correct;
+        pass->seen += (uint64_t)count * mu_model_targets(trainer->trained);
+        position += count;
+    }
+    return MU_OK;
+}
+
 mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_examples *examples, const float *start, uint64_t seed,
                          uint64_t device, const mu_local *local, const atomic_bool *stop, float *delta, mu_update *out, mu_error *err)
 {
     const mu_local plain = { 0 };
     local = local ? local : &plain;
-    const mu_how *how = plan->train.local_epochs ? local->how : NULL; /* what is only carried is not trained */
-    uint32_t n = examples->count, batch_size = plan->train.batch_size;
-    if (n == 0)
+    if (examples->count == 0)
         return mu_error_set(err, MU_E_RANGE, "device %llu has no examples to train on", (unsigned long long)device);
-    mu_status status = choose_model(trainer, plan, err);
-    if (!status)
-        status = prepare_within(trainer, mu_plan_step_config_within(trainer->trained, plan, n), n, err);
+    mu_training t = {
+        .trainer = trainer, .plan = plan, .examples = examples, .local = local,
+        .how = plan->train.local_epochs ? local->how : NULL, /* what is only carried is not trained */
+        .dropout = mu_random_stream(seed, MU_RANDOM_DROPOUT, plan->ordinal, device),
+    };
+    mu_status status = begin(&t, start, seed, device, err);
     if (status)
         return status;
-    note_peak(trainer, n);
-    const float *whole_start = start;
-    if (plan->kept) {
-        mu_submodel_gather(trainer->part, MU_EXTENT_STATE, start, trainer->part_start);
-        start = trainer->part_start;
-    }
+    if (t.how && t.how->begin)
+        t.how->begin(local->state, &t.view);
+    tally last = { 0 };
+    status = train(&t, stop, &last, err);
+    if (status)
+        return status;
+    if (t.how && t.how->end)
+        t.how->end(local->state, &t.view);
 
-    mu_step *step = trainer->step;
-    memcpy(mu_step_state(step), start, mu_model_state_count(trainer->trained) * sizeof(float));
-    mu_step_reset(step);
-    mu_random shuffle = mu_random_stream(seed, MU_RANDOM_BATCH, plan->ordinal, device);
-    mu_random dropout = mu_random_stream(seed, MU_RANDOM_DROPOUT, plan->ordinal, device);
-    mu_step_view view = {
-        .model = trainer->trained, .plan = plan, .seed = seed, .device = device, .round_start = start,
-        .params = mu_step_state(step), .count = mu_model_param_count(trainer->trained),
-        .received = local->received, .own = local->own, .sent = local->sent,
-    };
-    if (how && how->begin)
-        how->begin(local->state, &view);
-
-    for (uint32_t i = 0; i < n; i++)
-        trainer->order[i] = i;
-    uint32_t steps = mu_plan_steps(plan, n);
-    uint32_t position = n; /* in this pass; n: begin the next one */
-    double loss_sum = 0.0, squared_loss_sum = 0.0;
-    uint64_t correct = 0, seen = 0, targets = mu_model_targets(trainer->trained);
-    for (view.step = 0; view.step < steps; view.step++) {
-        if (is_stopped(stop))
-            return mu_error_set(err, MU_E_INTERRUPTED, "training stopped after %u of %u steps", view.step, steps);
-        if (position == n) {
-            mu_random_shuffle(&shuffle, trainer->order, n);
-            position = 0;
-            loss_sum = squared_loss_sum = 0.0;
-            correct = seen = 0;
-        }
-        uint32_t count = n - position < batch_size ? n - position : batch_size;
-        examples->read(examples->self, trainer->order + position, count, mu_step_input(step), mu_step_labels(step));
-        mu_step_result result = mu_step_gradient(step, count, &dropout);
-        if (how && how->gradient) {
-            view.gradient = mu_step_gradients(step);
-            how->gradient(local->state, &view);
-        }
-        mu_step_update(step, plan->learning_rate);
-        loss_sum += result.loss_sum;
-        squared_loss_sum += result.squared_loss_sum;
-        correct += result.correct;
-        seen += count * targets;
-        position += count;
-    }
-    view.gradient = NULL;
-    if (how && how->end)
-        how->end(local->state, &view);
-
-    double squared_norm = take_delta(trainer, plan, start, delta);
+    double squared_norm = take_delta(trainer, plan, t.view.params, t.view.round_start, delta);
+    const double seen = last.seen ? (double)last.seen : NAN;
     *out = (mu_update){
-        .delta = delta, .start = whole_start, .kept = plan->kept, .count = mu_model_state_count(trainer->model), .num_examples = n, .steps = steps, .squared_norm = squared_norm,
-        .train_loss = seen ? loss_sum / (double)seen : NAN, .train_accuracy = seen ? (double)correct / (double)seen : NAN,
-        .train_squared_loss = seen ? squared_loss_sum / (double)seen : NAN,
+        .delta = delta, .start = start, .kept = plan->kept, .classes = t.classes, .count = mu_model_state_count(trainer->model),
+        .num_examples = examples->count, .steps = t.view.step, .squared_norm = squared_norm, .train_loss = last.sums.loss_sum / seen,
+        .train_accuracy = (double)last.sums.correct / seen, .train_squared_loss = last.sums.squared_loss_sum / seen,
     };
     return MU_OK;
 }
@@ -268,20 +336,36 @@ static void read_run(mu_trainer *trainer, const mu_examples *examples, uint32_t 
     examples->read(examples->self, trainer->order, count, mu_step_input(trainer->step), mu_step_labels(trainer->step));
 }
 
+/* The whole model's weights into the step that is planned for its part. */
+static void load_state(mu_trainer *trainer, const bool *kept, const float *state)
+{
+    if (kept)
+        mu_submodel_gather(trainer->part, MU_EXTENT_STATE, state, mu_step_state(trainer->step));
+    else
+        memcpy(mu_step_state(trainer->step), state, mu_model_state_count(trainer->model) * sizeof(float));
+}
+
 mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, const float *state,
                               mu_evaluation *out, mu_error *err)
+{
+    return mu_trainer_evaluate_part(trainer, NULL, 0, examples, first, count, state, out, err);
+}
+
+mu_status mu_trainer_evaluate_part(mu_trainer *trainer, const bool *kept, uint32_t statistics, const mu_examples *examples, uint32_t first,
+                                   uint32_t count, const float *state, mu_evaluation *out, mu_error *err)
 {
     enum { BATCH = 50 };
     mu_step_config config = mu_step_config_default();
     config.training = false;
     config.batch_size = BATCH;
-    mu_status status = choose_model(trainer, &(mu_plan){ 0 }, err);
+    mu_status status = choose_model(trainer, &(mu_plan){ .kept = kept }, err);
     if (!status)
         status = prepare(trainer, &config, BATCH, err);
     if (status)
         return status;
     mu_step *step = trainer->step;
-    memcpy(mu_step_state(step), state, mu_model_state_count(trainer->model) * sizeof(float));
+    load_state(trainer, kept, state);
+    mu_step_use_statistics(step, statistics);
     *out = (mu_evaluation){ .count = (uint64_t)count * mu_model_targets(trainer->model) };
     for (uint32_t done = 0; done < count; done += BATCH) {
         uint32_t batch = count - done < BATCH ? count - done : BATCH;
@@ -293,25 +377,34 @@ mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, 
     return MU_OK;
 }
 
-mu_status mu_trainer_statistics(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, uint32_t batch_size,
-                                float *state, mu_error *err)
+mu_status mu_trainer_statistics(mu_trainer *trainer, const bool *kept, uint32_t statistics, const mu_examples *examples, uint32_t first,
+                                uint32_t count, uint32_t batch_size, const float *state, float *out, mu_error *err)
 {
     mu_step_config config = mu_step_config_default();
     config.batch_size = batch_size < count ? batch_size : count;
-    mu_status status = choose_model(trainer, &(mu_plan){ 0 }, err);
+    mu_status status = choose_model(trainer, &(mu_plan){ .kept = kept }, err);
     if (!status)
         status = prepare(trainer, &config, config.batch_size, err);
     if (status)
         return status;
-    const size_t params = mu_model_param_count(trainer->model), statistics = mu_model_state_count(trainer->model) - params;
-    float *running = mu_step_state(trainer->step) + params;
-    memcpy(mu_step_state(trainer->step), state, params * sizeof(float));
-    memset(running, 0, statistics * sizeof(float)); /* a share of 0 of what was there is to be nothing, were it infinite */
+    mu_step *step = trainer->step;
+    load_state(trainer, kept, state);
+    mu_step_use_statistics(step, statistics);
+    const size_t params = mu_model_param_count(trainer->trained), all = mu_model_state_count(trainer->trained) - params;
+    const size_t set = all / mu_model_statistic_sets(trainer->trained);
+    float *running = mu_step_state(step) + params;
+    memset(running + statistics * set, 0, set * sizeof(float)); /* a share of 0 of what was there is to be nothing, were it infinite */
     for (uint32_t done = 0; done < count; done += config.batch_size) {
         uint32_t batch = count - done < config.batch_size ? count - done : config.batch_size;
         read_run(trainer, examples, first + done, batch);
-        mu_step_statistics(trainer->step, batch, batch / (double)(done + batch));
+        mu_step_statistics(step, batch, batch / (double)(done + batch));
     }
-    memcpy(state + params, running, statistics * sizeof(float));
+    if (!kept) {
+        memcpy(out, running, all * sizeof(float));
+        return MU_OK;
+    }
+    memcpy(out, state + mu_model_param_count(trainer->model),
+           (mu_model_state_count(trainer->model) - mu_model_param_count(trainer->model)) * sizeof(float));
+    mu_submodel_scatter(trainer->part, MU_EXTENT_STATISTICS_ALONE, running, out);
     return MU_OK;
 }

@@ -79,7 +79,7 @@ def summary():
                "devices": 3, "cohort": 3, "classes": 10, "parameters": 7850, "test_examples": 30, "final_accuracy": 0.9,
                "best_accuracy": 0.9, "final_loss": 0.46, "devices_evaluated": 2, "device_accuracy_mean": 0.5,
                "device_accuracy_sd": 0.25, "device_accuracy_worst_decile": 0.25, "virtual_time_s": 40, "wall_time_s": "#",
-               "bytes_up": 9000, "bytes_down": 12000, "bytes_peer": 100, "energy_j": 137, "idle_energy_j": 5, "macs": 22000000, "device_time_s": 49.5, "wasted_time_s": 4.5, "peak_memory_bytes": 65536,
+               "bytes_up": 9000, "bytes_down": 12000, "bytes_peer": 100, "energy_j": 137, "idle_energy_j": 5, "macs": 22000000, "budget_used": None, "device_time_s": 49.5, "wasted_time_s": 4.5, "peak_memory_bytes": 65536,
                "measured_peak_memory_bytes": 65536, "peak_rss_bytes": "#", "updates_merged": 10, "updates_lost": 2, "updates_late": 0,
                "updates_refused": 0, "updates_discarded": 1, "mean_staleness": 0.2, "max_staleness": 1, "events": 13, "updates_per_s": "#", "samples_per_s": "#", "workers": 2, "model_sha256": "#",
                "muster_version": "#"}
