@@ -53,7 +53,7 @@ MU_API mu_status mu_model_create_conf(const mu_conf_node *node, mu_shape input, 
 /* A model file's root. */
 MU_API mu_status mu_model_create_layers(const mu_conf_node *root, mu_shape input, uint32_t classes, mu_model **out, mu_error *err);
 /* The text of a model file (malloc'ed, the caller's) that says this graph: made of it, for the same input and classes, a model has the same layers and
- * tensors. How its first weights are drawn is not in it, but where a layer says so, nor are further sets of statistics. */
+ * tensors, and draws the same first weights; but for further sets of statistics, which are not in it. */
 MU_API mu_status mu_model_write(const mu_model *model, char **out, mu_error *err);
 MU_API void      mu_model_destroy(mu_model *model); /* NULL is fine */
 

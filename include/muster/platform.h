@@ -10,7 +10,8 @@
  * else is called: no stdio, no files, no clock, no threads. Floating point is IEEE 754 with denormals, as processors are after a reset.
  *
  * Memory is asked for while a model, a step or a trainer is made: mu_builder_*, mu_trainer_create, and within mu_trainer_run and
- * mu_trainer_evaluate before their first step. mu_step_plan lays out its own in the caller's arena and takes only what it needs for planning,
+ * mu_trainer_evaluate before their first step, or, where a method trains another part of the model in each mini-batch, before a step that takes more than those
+ * before it. mu_step_plan lays out its own in the caller's arena and takes only what it needs for planning,
  * which it gives back before it returns. A training step takes nothing. */
 #ifndef MUSTER_PLATFORM_H
 #define MUSTER_PLATFORM_H

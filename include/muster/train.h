@@ -1,5 +1,6 @@
 /* Plan, update, and the local trainer: what a device is asked to do, what came back, and the code that does it. The same code trains in the
- * simulator, on a phone and on a microcontroller; it reads no clock, opens no file and allocates only in mu_trainer_prepare. */
+ * simulator, on a phone and on a microcontroller; it reads no clock, opens no file and allocates only before its first step, or when a part
+ * is to be trained that takes more than those before it. */
 #ifndef MUSTER_TRAIN_H
 #define MUSTER_TRAIN_H
 
@@ -50,7 +51,7 @@ typedef struct mu_plan {
 typedef struct mu_update {
     const float *delta; /* [state_count]: weights after minus weights before; statistics of norms too. 0 where it was not trained */
     const bool  *kept;  /* the part that was trained: the plan's */
-    const bool  *classes; /* [classes] those that the device has examples of, where its `how` asked (mu_manner); NULL: not known */
+    const bool  *classes; /* [classes] those that the device has examples of, where its `how` masks (mu_manner): mu_local.classes; NULL: not known */
     const float *start; /* [state_count]: the weights before */
     const float *sent[MU_VECTORS_MAX]; /* [state_count] each: what `how` sends beside the change */
     size_t       count;
@@ -96,7 +97,7 @@ typedef struct mu_choice {
     uint32_t       *counts;   /* [group_count] to be filled in: how many units of each group, 1 to as many as the plan has */
     bool           *kept;     /* [unit_count] to be filled in: which, among those that the plan has; NULL: only the numbers are asked for */
     uint32_t        statistics; /* to be filled in where the model has several sets of norm statistics: which; arrives 0 */
-    uint32_t        plan_statistics; /* likewise, of all that the plan has, which a mini-batch trains too where its manner is to teach */
+    uint32_t        plan_statistics; /* likewise, of all that the plan has, which a mini-batch trains too where its manner is to teach; arrives 0 */
 } mu_choice;
 
 static inline mu_random mu_choice_random(const mu_choice *choice)
@@ -104,12 +105,14 @@ static inline mu_random mu_choice_random(const mu_choice *choice)
     return mu_random_stream(choice->seed, MU_RANDOM_CHOICE, choice->plan->ordinal, (uint64_t)choice->step << 32 | (uint32_t)choice->device);
 }
 
-/* How the mini-batches of a `how` are trained beside what an optimiser says. All zero: as everywhere. */
+/* How the mini-batches of a `how` are trained beside what an optimiser says. All zero: as everywhere. But for `teaches` it holds whether or not parts are
+ * chosen. */
 typedef struct mu_manner {
     bool   scaled;  /* outputs of hidden layers are multiplied by all units of the model / those kept, in training (mu_submodel_factors) */
     bool   masked;  /* classes that the device has no example of are left out of the loss (mu_step_manner.held), and the update says which it has */
     bool   teaches; /* with `choose`: all that the plan has is trained on every mini-batch too, by the labels, and teaches the part that was chosen;
-                     * both gradients make one step of the optimiser. Where the choice is all of it, there is nobody to teach */
+                     * both gradients, added up, make one step of the optimiser. Where the choice is all of it, there is nobody to teach. A set of norm
+                     * statistics that both work with is updated by the one, then by the other; losses are those of all that the plan has */
     double label_weight, teacher_weight, temperature; /* of the part that is taught: mu_step_manner */
 } mu_manner;
 
@@ -119,7 +122,8 @@ typedef struct mu_how {
     void (*gradient)(void *state, const mu_step_view *view); /* after the backward pass, before the optimiser */
     void (*end)(void *state, const mu_step_view *view);      /* after the last step, before the delta is taken */
     /* Which part a mini-batch trains; NULL: all that the plan has. Depends on what `choice` says and on nothing else, so that whoever prices a task and
-     * whoever trains it come to the same. Not together with `gradient`. */
+     * whoever trains it come to the same. Not together with `gradient`. An optimiser's step, with its momentum and weight decay, changes what is
+     * chosen and nothing else; what it remembers of the rest stays, and Adam counts all steps. `begin` and `end` see the network that the plan has. */
     void (*choose)(const void *state, mu_choice *choice);
     void (*manner)(const void *state, mu_manner *manner); /* arrives all zero; NULL: stays so */
     /* On the device, once its update was merged: change what it keeps. An update that was lost or refused changes nothing. */
@@ -132,7 +136,8 @@ typedef struct mu_local {
     void               *state;
     const float *const *received, *const *own;
     float *const       *sent;
-    bool               *classes; /* [mu_model_classes] of the caller, as `delta` is, where its `how` masks: filled in, and what update->classes points to */
+    bool               *classes; /* [mu_model_classes] the caller's, as `delta` is: filled in where `how` masks, and then what update->classes
+                                  * points to. NULL: where it does not */
     /* With plan->step_time_s: multiply-accumulates that the device can do within it from now on, by its own clock or trace, `done_macs` of the task being
      * done. NULL: any number. */
     double (*afford)(const void *clock, const mu_plan *plan, uint64_t done_macs);
@@ -158,10 +163,14 @@ typedef struct mu_plan_extra {
 MU_API mu_status mu_plan_peak_memory(const mu_model *model, const mu_plan *plan, uint32_t num_examples, bool plain_kernels,
                                      size_t *size_bytes, mu_plan_extra *extra, mu_error *err);
 
-/* What the step of a part takes, as a plan whose mini-batches train parts has it: mu_step_plan of the part. */
+/* What the step of a part takes, as a plan whose mini-batches train parts has it: mu_step_plan of the part, with the plan's optimiser and without a memory
+ * limit. It depends on how many units of each group are kept, not on which. */
 MU_API mu_status mu_plan_step_bytes(const mu_model *part, const mu_plan *plan, bool plain_kernels, size_t *size_bytes, mu_error *err);
-/* mu_plan_peak_memory where `how` chooses: `held` is the network that the plan has, of which the weights, what the optimiser remembers and, if it teaches,
- * a whole step are there all the time; part_step_bytes: the most that any mini-batch's part takes. Within no memory limit. */
+/* mu_plan_peak_memory where `how` chooses. `held` is the network that the plan has. What the trainer takes: all the time the weights of `held` that the task
+ * began with, the order of the examples and, if manner->teaches, a whole step of `held`, otherwise its weights as they are now and what the optimiser
+ * remembers; beside that one part's step at a time. part_step_bytes: the most that any mini-batch's part takes, by mu_plan_step_bytes; if it teaches, of those
+ * that are narrower than `held`, and 0 where none is. It knows no memory limit. Not counted, here as everywhere: descriptions of networks (units, submodels,
+ * choices, factors), which are small and the same for any batch, and what is the caller's (`start`, `delta`, vectors, classes). */
 MU_API mu_status mu_plan_peak_memory_choosing(const mu_model *held, const mu_plan *plan, const mu_manner *manner, uint32_t num_examples,
                                               size_t part_step_bytes, bool plain_kernels, size_t *size_bytes, mu_error *err);
 

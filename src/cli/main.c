@@ -16,6 +16,7 @@
 static const cli_verb *const verbs[] = {
     &cli_verb_run,
     &cli_verb_sweep,
+    &cli_verb_search_distreal,
     &cli_verb_list,
     &cli_verb_price,
     &cli_verb_data,
@@ -27,6 +28,7 @@ static const cli_verb *const verbs[] = {
     &cli_verb_bench_widths,
     &cli_verb_bench_kernels,
     &cli_verb_bench_savings,
+    &cli_verb_bench_budgets,
     &cli_verb_bench_simulate,
     &cli_verb_bench_scale,
     &cli_verb_version,

@@ -2,41 +2,40 @@
 #include "cli/search_times.h"
 
 #include "base/clock.h"
-#include "cli/bench_measure.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* A task begins and ends with a copy of all weights, which is no part of a mini-batch: what a longer task takes more is. */
+/* A task begins and ends with a copy of all weights, which is no part of a mini-batch: what a longer task takes more is. Processor time, and the least of some
+ * rounds: what else the machine is doing only adds to that. */
 enum { ROUNDS = 5, SHORT_STEPS = 4, LONG_STEPS = 20 };
 
 static mu_status time_task(mu_proxy *proxy, const uint32_t *counts, uint32_t steps, double *seconds, mu_error *err)
 {
-    const double began_s = mu_clock_monotonic_s();
+    const double began_s = mu_clock_cpu_s();
     mu_status status = mu_proxy_train(proxy, counts, steps, err);
-    *seconds = mu_clock_monotonic_s() - began_s;
+    *seconds = mu_clock_cpu_s() - began_s;
     return status;
 }
 
 mu_status cli_search_time(mu_proxy *proxy, const uint32_t *counts, uint32_t count, uint32_t groups, double *step_s, mu_error *err)
 {
-    double *turns = calloc((size_t)count * 2 * ROUNDS, sizeof *turns); /* [vector][short, long][round] */
-    if (!turns)
+    double *best = calloc(2 * (size_t)count, sizeof *best); /* [vector]: of a short and of a long task */
+    if (!best)
         return mu_error_set(err, MU_E_MEMORY, "no memory for the times of %u vectors", count);
     mu_status status = MU_OK;
-    for (uint32_t round = 0; round < ROUNDS; round++)
-        for (uint32_t i = 0; i < count && !status; i++) {
-            double *of = turns + (size_t)i * 2 * ROUNDS;
-            status = time_task(proxy, counts + (size_t)i * groups, SHORT_STEPS, &of[round], err);
-            if (!status)
-                status = time_task(proxy, counts + (size_t)i * groups, LONG_STEPS, &of[ROUNDS + round], err);
+    for (uint32_t turn = 0; turn < ROUNDS * count && !status; turn++) {
+        const uint32_t i = turn % count;
+        for (int k = 0; k < 2 && !status; k++) {
+            double seconds;
+            status = time_task(proxy, counts + (size_t)i * groups, k ? LONG_STEPS : SHORT_STEPS, &seconds, err);
+            if (turn < count || seconds < best[2 * i + (size_t)k])
+                best[2 * i + (size_t)k] = seconds;
         }
-    for (uint32_t i = 0; i < count && !status; i++) {
-        double *of = turns + (size_t)i * 2 * ROUNDS;
-        step_s[i] = (cli_bench_median(of + ROUNDS, ROUNDS) - cli_bench_median(of, ROUNDS)) / (LONG_STEPS - SHORT_STEPS);
     }
-    free(turns);
+    for (uint32_t i = 0; i < count && !status; i++)
+        step_s[i] = (best[2 * i + 1] - best[2 * i]) / (LONG_STEPS - SHORT_STEPS);
+    free(best);
     return status;
 }
 

@@ -5,7 +5,7 @@
 #include "search/width_search.h"
 
 /* Seconds of a mini-batch of each of `count` vectors counts[count][group_count]: forming and planning the part, gathering its weights, training, putting them
- * back. Medians of rounds in which each vector has its turn, so that a disturbance of the machine strikes all of them. */
+ * back. Processor time, the least of rounds in which each vector has its turn. */
 mu_status cli_search_time(mu_proxy *proxy, const uint32_t *counts, uint32_t count, uint32_t groups, double *step_s, mu_error *err);
 
 /* seconds = base + per_mac * macs + per_byte * bytes by least squares of the relative errors; none of the three below 0. *r_squared: the part of the times'

@@ -141,6 +141,18 @@ static void pass_over_foreign(mu_conf *file, mu_conf *own, mu_conf *asked, char 
     }
 }
 
+/* Where the file names another method than the recipe does, the recipe's options are that one's. */
+static void drop_replaced(mu_conf *recipe, mu_conf *file)
+{
+    for (int q = 0; q < MU_QUESTION_COUNT; q++) {
+        const char *question = mu_question_name((mu_question)q);
+        const mu_method *before = method_of_recipe(recipe, question);
+        const char *name = mu_conf_text(mu_conf_get(mu_conf_get(mu_conf_root(file), question), "method"));
+        if (name && before && strcmp(name, before->name) != 0)
+            mu_conf_remove(mu_conf_root(recipe), question);
+    }
+}
+
 /* `train: none` is short for {dry: true}. */
 static mu_status expand_train(mu_conf *file, mu_error *err)
 {
@@ -173,6 +185,8 @@ static mu_status lay_out(mu_conf *file, const char *asked, mu_conf **out, char *
         own = NULL;
     }
     mu_conf_destroy(own);
+    if (!status)
+        drop_replaced(*out, file);
     if (!status)
         status = mu_conf_overlay(*out, root, err);
     if (status) {

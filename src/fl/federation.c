@@ -99,6 +99,32 @@ static mu_status check_config(const mu_federation_config *config, mu_error *err)
     return mu_data_check_model(config->data, config->model, err);
 }
 
+/* Given; or drawn for the widest part that is used, as for a network of its own: how large they are hangs on how many inputs are added up. What is outside of it
+ * nobody looks at. */
+static mu_status first_weights(mu_control *control, mu_error *err)
+{
+    const mu_federation_config *config = &control->config;
+    const mu_usable *widest = &control->usable.parts[0];
+    float *state = control->version->state;
+    if (config->start)
+        memcpy(state, config->start, control->state_count * sizeof *state);
+    else
+        mu_model_init(config->model, config->seed, state);
+    if (config->start || !widest->kept)
+        return MU_OK;
+    const mu_submodel *part = mu_control_part(control, widest->kept);
+    if (!part)
+        return mu_error_set(err, MU_E_MEMORY, "no memory for a part of the model");
+    mu_extracted own;
+    mu_status status = mu_submodel_extract(part, 0, state, &own, err);
+    if (status)
+        return status;
+    mu_model_init(own.model, config->seed, own.state);
+    mu_submodel_scatter(part, MU_EXTENT_PARAMS, own.state, state);
+    mu_extracted_release(&own);
+    return MU_OK;
+}
+
 mu_status mu_federation_create(const mu_federation_config *config, const mu_carrier *carrier, const mu_observer *observer,
                                mu_federation **out, mu_error *err)
 {
@@ -133,19 +159,18 @@ mu_status mu_federation_create(const mu_federation_config *config, const mu_carr
     }
     if (!status)
         status = mu_presence_init(&control->presence, config->fleet, can_take_part, control, err);
+    if (!status) {
+        memset(control->version->state, 0, mu_version_bytes(control->version));
+        status = first_weights(control, err);
+    }
     if (status) {
         mu_federation_destroy(federation);
         return status;
     }
-    memset(control->version->state, 0, mu_version_bytes(control->version));
     for (uint32_t i = 0; i < control->device_count; i++)
         control->history[i].last_loss = NAN;
     for (int i = 0; i < MU_TIERS_MAX; i++)
         control->totals.tier_accuracy[i] = NAN;
-    if (config->start)
-        memcpy(control->version->state, config->start, control->state_count * sizeof(float));
-    else
-        mu_model_init(config->model, config->seed, control->version->state);
     round_begin(control);
     *out = federation;
     return MU_OK;

@@ -196,8 +196,10 @@ mu_status mu_part_price_choices(mu_control *control, mu_task *task, uint32_t num
         uint64_t macs = 0;
         size_t bytes = 0;
         status = price_choice(control, &choice, &macs, &bytes, err);
+        if (manner.teaches && !is_narrower(choice.units, choice.counts, plan->kept))
+            macs = bytes = 0; /* there is nobody to teach */
         if (manner.teaches)
-            macs = held_macs + (is_narrower(choice.units, choice.counts, plan->kept) ? macs : 0);
+            macs += held_macs;
         widest_bytes = bytes > widest_bytes ? bytes : widest_bytes;
         task->work.macs[MU_PRECISION_FP32] += count * macs;
         if (plan->step_time_s > 0.0) {

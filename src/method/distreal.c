@@ -20,6 +20,7 @@ typedef struct distreal_state {
     const char       *table;
     double            pace;
     int               redraw;
+    double            middle_macs_per_s; /* 0: not looked up yet */
     char              path[PATH_BYTES]; /* of the table, from the root */
     mu_distreal_table rows;
 } distreal_state;
@@ -31,7 +32,7 @@ static const mu_option distreal_options[] = {
     { "table", MU_OPTION_TEXT, offsetof(distreal_state, table), 0, 0, "", NULL, NULL,
       "CSV by 'muster search distreal', beside the experiment's file; none: the same rate in all layers, 0, 0.1 ... 0.9" },
     { "pace", MU_OPTION_REAL, offsetof(distreal_state, pace), 1e-3, 1e3, "1", NULL, NULL,
-      "time that a mini-batch may take, in times of one of the whole model on the fastest class of the fleet" },
+      "time that a mini-batch may take, in times of one of the whole model on the middle one of the fleet's classes by speed (of two, the faster)" },
     { "redraw", MU_OPTION_CHOICE, offsetof(distreal_state, redraw), 0, 0, "mini-batch", redraws, NULL,
       "which units are kept is drawn for every mini-batch; or once for a task, in which the others then learn nothing" },
 };
@@ -83,23 +84,40 @@ static mu_status distreal_prepare(void *self, const mu_model *model, const mu_un
 
 /* ---- what ---- */
 
-static double fastest_macs_per_s(const mu_fleet *fleet)
+static double macs_per_s_of(const mu_fleet *fleet, uint32_t class)
 {
-    double fastest = 0;
-    for (uint32_t class = 0; class < mu_fleet_class_count(fleet); class++)
-        fastest = fmax(fastest, mu_fleet_class(fleet, class)->macs_per_s[MU_PRECISION_FP32]);
-    return fastest;
+    return mu_fleet_class(fleet, class)->macs_per_s[MU_PRECISION_FP32];
 }
 
-/* The same for all, and known without asking anybody: so long as the fastest are undisturbed, they train all of the model. */
+/* The speed of the class that half of the others, rounded up, are slower than; of classes alike, the one that comes first counts as slower. It is of classes and
+ * not of devices, so that a device that is never there changes nothing. */
+static double middle_macs_per_s(const mu_fleet *fleet)
+{
+    uint32_t count = mu_fleet_class_count(fleet);
+    double middle = 0;
+    for (uint32_t class = 0; class < count; class++) {
+        uint32_t slower = 0;
+        for (uint32_t other = 0; other < count; other++) {
+            double difference = macs_per_s_of(fleet, class) - macs_per_s_of(fleet, other);
+            slower += difference > 0 || (difference == 0 && other < class);
+        }
+        if (slower == count / 2)
+            middle = macs_per_s_of(fleet, class);
+    }
+    return middle;
+}
+
+/* The same for all, and known without asking anybody. */
 static mu_status distreal_plan(mu_control *control, void *self, uint32_t device, mu_plan *plan, bool *kept, mu_error *err)
 {
     (void)device;
     (void)kept;
     (void)err;
-    const distreal_state *state = self;
+    distreal_state *state = self;
     const mu_distreal_table *rows = &state->rows;
-    double whole_s = (double)rows->macs[rows->row_count - 1] * plan->train.batch_size / fastest_macs_per_s(mu_control_fleet(control));
+    if (state->middle_macs_per_s == 0)
+        state->middle_macs_per_s = middle_macs_per_s(mu_control_fleet(control));
+    double whole_s = (double)rows->macs[rows->row_count - 1] * plan->train.batch_size / state->middle_macs_per_s;
     plan->step_time_s = state->pace * whole_s * (1 + 1e-9); /* a rounding error must not cost a row */
     return MU_OK;
 }

@@ -1,5 +1,5 @@
-/* Dropping the weak: only devices of the strongest tiers take part, uniformly, and train the whole model. A reference that methods for mixed fleets are
- * compared with: what the data of weak devices are worth is what it lacks. As the baseline of the CoCoFL authors' code (k1l1/CoCoFL). */
+/* Dropping the weak: only devices of the strongest tiers take part, uniformly, and train the whole model. A reference of methods
+ * for mixed fleets, as in the code of Pfeiffer et al. 2023, arXiv:2203.05468 (CoCoFL): what it lacks is what weak devices' data are worth. */
 #include "method/uniform.h"
 
 typedef struct drop_weak_state {
@@ -45,7 +45,7 @@ static mu_status drop_weak_select(mu_control *control, void *self, uint32_t want
 
 const mu_method mu_method_drop_weak = {
     .name = "drop-weak",
-    .paper = "reference: without weak devices",
+    .paper = "a reference, as in Pfeiffer et al. 2023, arXiv:2203.05468",
     .help = "uniform among the devices of the fleet's strongest tiers; the others never take part",
     .state_bytes = sizeof(drop_weak_state),
     .options = drop_weak_options,

@@ -34,15 +34,11 @@ static mu_status fjord_check(const void *self, mu_error *err)
 static mu_status fjord_check_setting(const void *self, const mu_setting *setting, mu_error *err)
 {
     (void)self;
-    static const mu_question together[] = { MU_WHAT, MU_HOW, MU_MERGE };
-    for (size_t i = 0; i < MU_COUNT(together); i++) {
-        const mu_method *method = setting->answers[together[i]];
-        if (method != &mu_method_fjord)
-            return mu_error_set(err, MU_E_CONFIG, "method 'fjord' answers what, how and merge together, but '%s' answers %s: what a device "
-                                "draws from and whose statistics are merged follows from the widths", method->name,
-                                mu_question_name(together[i]));
-    }
-    return MU_OK;
+    const mu_method *what = setting->answers[MU_WHAT], *how = setting->answers[MU_HOW], *merge = setting->answers[MU_MERGE];
+    if (what == &mu_method_fjord && how == what && merge == what)
+        return MU_OK;
+    return mu_error_set(err, MU_E_CONFIG, "fjord draws from the widths that a device has, and merges by them: it has to answer 'what', 'how' and "
+                        "'merge', but they are '%s', '%s' and '%s'", what->name, how->name, merge->name);
 }
 
 /* ---- widths ---- */

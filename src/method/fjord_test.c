@@ -326,8 +326,8 @@ static void expect_refused(const char *more, const char *words)
 static void what_does_not_go_together(void **unused)
 {
     (void)unused;
-    expect_refused("how: {method: fjord}\n", "method 'fjord' answers what, how and merge together, but 'fedavg' answers what");
-    expect_refused("what: {method: fjord}\nhow: {method: fjord}\nmerge: {method: elementwise}\n", "but 'elementwise' answers merge");
+    expect_refused("how: {method: fjord}\n", "it has to answer 'what', 'how' and 'merge', but they are 'fedavg', 'fjord' and 'fedavg'");
+    expect_refused("what: {method: fjord}\nhow: {method: fjord}\nmerge: {method: elementwise}\n", "but they are 'fjord', 'fjord' and 'elementwise'");
     expect_refused(with_options(", widths: [0.5, 0.25]"), "widths go from the narrowest to the widest, but 0.25 stands behind 0.5");
     expect_refused(with_options(", widths: []"), "widths is empty");
 }

@@ -1,5 +1,5 @@
-/* The small network: every device trains the same part of the model, which the weakest can train too; the rest is never touched. A reference that width
- * methods are compared with: what they add to it is what stronger devices know beside. */
+/* The small network: every device trains the same part of the model, which the weakest can train too; the rest is never touched. A reference of
+ * methods for mixed fleets, as in Rapp et al. 2022, arXiv:2112.08761: what they add to it is worth their trouble. */
 #include "method/width_rules.h"
 #include "muster/method.h"
 
@@ -28,7 +28,7 @@ static bool small_usable(const void *self, const mu_units *units, uint32_t index
 
 const mu_method mu_method_small = {
     .name = "small",
-    .paper = "reference: the smallest network for all",
+    .paper = "a reference, as in Rapp et al. 2022, arXiv:2112.08761",
     .help = "all devices train the same first units of every hidden layer: one network that fits the weakest",
     .state_bytes = sizeof(small_state),
     .options = small_options,

@@ -135,30 +135,24 @@ static void choose_invariant(const choosing *c, bool *kept)
     free(invariant);
 }
 
-static double *scores_of(const choosing *c)
-{
-    double *scores = calloc(mu_units_count(c->subject->units) + 1, sizeof *scores);
-    assert_non_null(scores);
-    return scores;
-}
-
 static void choose_by_scores(const choosing *c, bool *kept)
 {
-    size_t count = mu_units_count(c->subject->units);
-    float *scores = calloc(count + 1, sizeof *scores);
-    uint32_t *order = calloc(count + 1, sizeof *order);
-    assert_true(scores && order);
-    for (size_t u = 0; u < count; u++)
+    const mu_units *units = c->subject->units;
+    float    *scores = floats(mu_units_count(units));
+    uint32_t *order = calloc(mu_units_count(units) + 1, sizeof *order);
+    assert_non_null(order);
+    for (size_t u = 0; u < mu_units_count(units); u++)
         scores[u] = 0.1f * (float)mu_random_below(c->random, 5);
-    mu_scores_order(c->subject->units, scores, 0.05, c->random, order);
-    mu_scores_keep(c->subject->units, c->counts, order, kept);
+    mu_scores_order(units, scores, 0.05, c->random, order);
+    mu_scores_keep(units, c->counts, order, kept);
     free(order);
     free(scores);
 }
 
 static void choose_by_magnitude(const choosing *c, bool *kept)
 {
-    double *norms = scores_of(c);
+    double *norms = calloc(mu_units_count(c->subject->units) + 1, sizeof *norms);
+    assert_non_null(norms);
     mu_unit_norms(c->subject->units, c->subject->whole, norms);
     mu_width_highest(c->subject->units, c->counts, norms, kept);
     free(norms);

@@ -361,6 +361,8 @@ mu_status mu_builder_finish(mu_builder *builder, mu_model **out)
             readers[model->nodes[i].inputs[k].value]++;
     if (!builder->status)
         check_readers(builder, readers);
+    if (model)
+        model->init = builder->init;
     builder->model = NULL;
     if (builder->status) {
         mu_model_destroy(model);

@@ -202,6 +202,17 @@ static void the_text_says_what_is_not_usual(void **unused)
     mu_model_destroy(model);
 }
 
+static void same_first_weights(const mu_model *a, const mu_model *b)
+{
+    float *x = calloc(mu_model_state_count(a), sizeof *x), *y = calloc(mu_model_state_count(a), sizeof *y);
+    assert_int_equal(mu_model_state_count(a), mu_model_state_count(b));
+    mu_model_init(a, 9, x);
+    mu_model_init(b, 9, y);
+    assert_memory_equal(x, y, mu_model_state_count(a) * sizeof *x);
+    free(x);
+    free(y);
+}
+
 static void every_model_there_is(void **unused)
 {
     (void)unused;
@@ -227,6 +238,7 @@ static void every_model_there_is(void **unused)
             assert_int_equal(is->offset, should_be->offset);
             assert_memory_equal(is->shape, should_be->shape, sizeof is->shape);
         }
+        same_first_weights(model, again);
         assert_int_equal(mu_model_cost(again, 4).macs_backward, mu_model_cost(model, 4).macs_backward);
         free(twice);
         free(once);

@@ -10,6 +10,7 @@ struct mu_model {
     char     *name;
     mu_shape  input;
     uint32_t  classes;
+    mu_init   init;      /* first weights of layers that do not say */
     mu_node  *nodes;
     uint32_t  node_count, node_capacity;
     mu_param *params; /* in the order of the nodes, and in each as declared: PyTorch's order; then further sets of statistics */

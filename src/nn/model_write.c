@@ -49,6 +49,8 @@ static mu_status write_wires(const mu_model *model, uint32_t index, mu_conf *con
 static mu_status write_layers(const mu_model *model, mu_conf *conf, mu_error *err)
 {
     mu_status status = mu_conf_put(conf, mu_conf_root(conf), "name", model->name, err);
+    if (!status && model->init != MU_INIT_PYTORCH)
+        status = mu_conf_put(conf, mu_conf_root(conf), "init", mu_init_words[model->init], err);
     mu_conf_node *layers = status ? NULL : mu_conf_make_list(conf, mu_conf_root(conf), "layers");
     if (!status && !layers)
         status = no_memory(err);

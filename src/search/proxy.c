@@ -39,20 +39,23 @@ struct mu_proxy {
 
 /* ---- one training ---- */
 
-/* What `how` works with: the numbers of units. */
+/* What `how` works with: the numbers of units; NULL: those of one rate for all groups, another one for every mini-batch. */
 typedef struct part_rule {
-    const uint32_t *counts;
-    void (*draw)(const mu_units *units, const uint32_t *counts, mu_random *random, bool *kept);
+    const mu_proxy_config *config;
+    const uint32_t        *counts;
 } part_rule;
 
 static void choose(const void *state, mu_choice *choice)
 {
     const part_rule *rule = state;
-    memcpy(choice->counts, rule->counts, mu_units_group_count(choice->units) * sizeof *choice->counts);
-    if (choice->kept) {
-        mu_random random = mu_choice_random(choice);
-        rule->draw(choice->units, rule->counts, &random, choice->kept);
-    }
+    const mu_proxy_config *config = rule->config;
+    mu_random random = mu_choice_random(choice);
+    if (rule->counts)
+        memcpy(choice->counts, rule->counts, mu_units_group_count(choice->units) * sizeof *choice->counts);
+    else
+        config->counts_of_rate(choice->units, config->most_rate * mu_random_unit(&random), choice->counts);
+    if (choice->kept)
+        config->draw(choice->units, choice->counts, &random, choice->kept);
 }
 
 static void manner(const void *state, mu_manner *manner)
@@ -63,7 +66,6 @@ static void manner(const void *state, mu_manner *manner)
 
 static const mu_how how_parts = { .choose = choose, .manner = manner };
 
-/* `counts` NULL: the whole network. */
 typedef struct task {
     const uint32_t *counts;
     uint32_t        steps, ordinal, device;
@@ -73,13 +75,12 @@ typedef struct task {
 static mu_status train(mu_proxy *proxy, mu_proxy_worker *worker, const task *what, const float *start, mu_error *err)
 {
     const mu_proxy_config *config = &proxy->config;
-    part_rule rule = { what->counts, config->draw };
+    part_rule rule = { config, what->counts };
     const mu_local local = { .how = &how_parts, .state = &rule };
     mu_plan plan = { .ordinal = what->ordinal, .learning_rate = config->train->learning_rate, .train = *config->train };
     plan.train.max_steps = plan.train.local_epochs = what->steps; /* a pass has at least one */
     mu_update update;
-    mu_status status = mu_trainer_run(worker->trainer, &plan, &config->training, start, config->seed, what->device,
-                                      what->counts ? &local : NULL, &proxy->stop, worker->delta, &update, err);
+    mu_status status = mu_trainer_run(worker->trainer, &plan, &config->training, start, config->seed, what->device, &local, &proxy->stop, worker->delta, &update, err);
     for (size_t i = 0; i < proxy->state_count && !status; i++)
         worker->state[i] = start[i] + worker->delta[i];
     return status;

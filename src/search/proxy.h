@@ -21,6 +21,8 @@ typedef struct mu_proxy_config {
     const mu_train_config *train; /* batch size, learning rate, optimiser; how long is said here */
     mu_examples            training, validation;
     void (*draw)(const mu_units *units, const uint32_t *counts, mu_random *random, bool *kept); /* mu_width_random */
+    void (*counts_of_rate)(const mu_units *units, double rate, uint32_t *counts); /* of one rate for all groups */
+    double                 most_rate;
     uint64_t               seed;
     uint32_t               snapshots;      /* at least 1 */
     uint32_t               training_steps; /* mini-batches of the training that they are taken from, of which the last 60 % are never run */
