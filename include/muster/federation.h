@@ -48,9 +48,10 @@ typedef struct mu_carrier {
      * to `tier_examples` local examples per tier (tiers may be NULL). */
     mu_status (*evaluate)(void *self, const float *state, const mu_usable *parts, uint32_t part_count, uint32_t tier_examples,
                           mu_evaluation *tests, mu_evaluation *tiers, mu_error *err);
-    /* A part of the current model on up to `examples_each` own examples of each device. */
-    mu_status (*evaluate_devices)(void *self, const float *state, const mu_usable *part, const uint32_t *devices, uint32_t count,
-                                  uint32_t examples_each, mu_evaluation *each, mu_error *err);
+    /* A part of the current model on up to `examples_each` own examples of each device; with `own_classes`, logits of classes that a device has no
+     * example of count as 0. */
+    mu_status (*evaluate_devices)(void *self, const float *state, const mu_usable *part, bool own_classes, const uint32_t *devices,
+                                  uint32_t count, uint32_t examples_each, mu_evaluation *each, mu_error *err);
     /* Batch norms' running statistics of a part of `state` [state_count], found anew over up to `examples_each` (0: all) own examples of each device
      * and put there. NULL: those of training are all there are. */
     mu_status (*statistics)(void *self, const mu_usable *part, const uint32_t *devices, uint32_t count, uint32_t examples_each, float *state,
@@ -163,6 +164,7 @@ typedef struct mu_federation_config {
     uint32_t        tier_examples;
     uint32_t        look_devices;          /* mu_federation_look_at_devices; 0: none */
     uint32_t        look_examples;         /* of each of them, at most */
+    bool            look_own_classes;      /* by the classes that it has */
     int             norm_statistics;       /* a mu_norm_statistics */
     uint32_t        statistics_devices;    /* on whose examples they are found, at most ... */
     uint32_t        statistics_examples;   /* ... and on how many of each; 0: all */

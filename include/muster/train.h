@@ -76,7 +76,7 @@ typedef struct mu_step_view {
     const mu_model *model;       /* of the part that is trained, and so is all below */
     const mu_plan  *plan;
     uint64_t        seed, device; /* with plan->ordinal they name the random streams of this task */
-    const float    *round_start; /* [count] weights that the task began with */
+    const float    *round_start; /* [count] weights that the task began with; NULL where a mini-batch's part is seen (mu_how.choose) */
     float          *params;      /* [count] trainable weights */
     float          *gradient;    /* [count]; NULL outside of a step */
     size_t          count;
@@ -122,7 +122,8 @@ typedef struct mu_how {
     void (*gradient)(void *state, const mu_step_view *view); /* after the backward pass, before the optimiser */
     void (*end)(void *state, const mu_step_view *view);      /* after the last step, before the delta is taken */
     /* Which part a mini-batch trains; NULL: all that the plan has. Depends on what `choice` says and on nothing else, so that whoever prices a task and
-     * whoever trains it come to the same. Not together with `gradient`. An optimiser's step, with its momentum and weight decay, changes what is
+     * whoever trains it come to the same. `gradient` then sees the part's network and no round_start, or, where it teaches, all that the plan has and the sum of
+     * both gradients. An optimiser's step, with its momentum and weight decay, changes what is
      * chosen and nothing else; what it remembers of the rest stays, and Adam counts all steps. `begin` and `end` see the network that the plan has. */
     void (*choose)(const void *state, mu_choice *choice);
     void (*manner)(const void *state, mu_manner *manner); /* arrives all zero; NULL: stays so */
@@ -197,9 +198,11 @@ typedef struct mu_evaluation {
 } mu_evaluation;
 MU_API mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, const float *state,
                                      mu_evaluation *out, mu_error *err);
-/* The same of a part of it: the network of the units that are kept [mu_units_count] (NULL: all), with that set of norm statistics. */
-MU_API mu_status mu_trainer_evaluate_part(mu_trainer *trainer, const bool *kept, uint32_t statistics, const mu_examples *examples,
-                                          uint32_t first, uint32_t count, const float *state, mu_evaluation *out, mu_error *err);
+/* The same of a part of it: the network of the units that are kept [mu_units_count] (NULL: all), with that set of norm statistics. Logits of
+ * classes that are not in `classes` [mu_model_classes] (NULL: all are) count as 0, as in mu_step_evaluate_held. */
+MU_API mu_status mu_trainer_evaluate_part(mu_trainer *trainer, const bool *kept, uint32_t statistics, const bool *classes,
+                                          const mu_examples *examples, uint32_t first, uint32_t count, const float *state,
+                                          mu_evaluation *out, mu_error *err);
 
 /* Batch norms' running statistics of those weights, found anew: the mean of those of batches of up to `batch_size` of the examples first ..
  * first+count-1, in their order, each weighted by its examples; that is what HeteroFL (Diao et al. 2021, arXiv:2010.01264) does once, when training is

@@ -11,7 +11,7 @@ static volatile sig_atomic_t asked;
 /* Only what POSIX allows in a signal handler. */
 static void on_signal(int number)
 {
-    static const char words[] = "\nmuster: stopping at the last finished round; once more stops at once\n";
+    static const char words[] = "\nmuster: stopping at what is finished; once more stops at once\n";
     (void)number;
     if (asked)
         _exit(CLI_EXIT_INTERRUPTED);

@@ -24,47 +24,70 @@ static void take_point(cli_search_points *p, bool is_found, const uint32_t *coun
     *point = (cli_search_point){ .counts = own, .work = *work, .gain = gain, .tries = tries, .step_s = (double)NAN };
 }
 
-/* The front without the whole network, then that. */
-static mu_status take_found(cli_search_points *p, mu_width_search *search, const mu_units *units, uint32_t most, mu_error *err)
+/* The best compromises among the survivors, from the cheapest, with all that is known of their gains. */
+static mu_status find_front(const cli_search_asked *asked, double *gains, uint32_t *front, uint32_t *count, mu_error *err)
 {
-    uint32_t *front = calloc((size_t)mu_width_search_member_count(search) + 1, sizeof *front), *whole = calloc(p->groups, sizeof *whole), count = 0;
-    if (!front || !whole) {
-        free(front);
-        free(whole);
-        return mu_error_set(err, MU_E_MEMORY, "no memory for the front of the search");
+    const uint32_t members = mu_width_search_member_count(asked->search);
+    double *values = calloc(2 * (size_t)members + 1, sizeof *values);
+    mu_status status = values ? mu_width_search_review(asked->search, asked->proxy, CLI_SEARCH_REVIEW_TRIES, gains, err)
+                              : mu_error_set(err, MU_E_MEMORY, "no memory for the front of %u vectors", members);
+    for (uint32_t i = 0; i < members && !status; i++) {
+        values[2 * i] = mu_width_search_member(asked->search, i).cost;
+        values[2 * i + 1] = -gains[i];
     }
-    mu_width_search_front(search, front, &count);
+    if (!status)
+        mu_pareto_front((mu_points){ values, members, 2 }, front, count);
+    free(values);
+    return status;
+}
+
+/* The front without the whole network, then that: it can be nowhere else than at the end, because nothing costs more. */
+static mu_status take_front(cli_search_points *p, const cli_search_asked *asked, const double *gains, const uint32_t *front, uint32_t count, mu_error *err)
+{
+    uint32_t *whole = calloc(p->groups, sizeof *whole), whole_tries = 0;
     double whole_gain = (double)NAN;
-    uint32_t whole_tries = 0;
-    if (count) { /* it can be nowhere else: nothing costs more */
-        const mu_width_member last = mu_width_search_member(search, front[count - 1]);
-        if (is_whole(units, last.counts)) {
-            whole_gain = last.gain;
-            whole_tries = last.tries;
-            count--;
+    mu_width_work work;
+    if (!whole)
+        return mu_error_set(err, MU_E_MEMORY, "no memory for the whole network's row");
+    if (count) {
+        const mu_width_member last = mu_width_search_member(asked->search, front[count - 1]);
+        if (is_whole(asked->units, last.counts)) {
+            whole_gain = gains[front[--count]];
+            whole_tries = last.tries + CLI_SEARCH_REVIEW_TRIES;
         }
     }
-    const uint32_t rows = count < most - 1 ? count : most - 1;
+    const uint32_t rows = count < asked->most_rows - 1 ? count : asked->most_rows - 1;
     for (uint32_t i = 0; i < rows; i++) {
         const uint32_t at = rows > 1 ? (uint32_t)((uint64_t)i * (count - 1) / (rows - 1)) : 0;
-        const mu_width_member member = mu_width_search_member(search, front[at]);
+        const mu_width_member member = mu_width_search_member(asked->search, front[at]);
         if (p->found_count == 0 || member.work.macs > p->found[p->found_count - 1].work.macs) /* where time is the cost the order may be another */
-            take_point(p, true, member.counts, &member.work, member.gain, member.tries);
+            take_point(p, true, member.counts, &member.work, gains[front[at]], member.tries + CLI_SEARCH_REVIEW_TRIES);
     }
     for (uint32_t g = 0; g < p->groups; g++)
-        whole[g] = mu_units_group(units, g)->count;
-    mu_width_work work;
-    mu_status status = mu_width_search_work(search, whole, &work, err);
+        whole[g] = mu_units_group(asked->units, g)->count;
+    mu_status status = mu_width_search_work(asked->search, whole, &work, err);
     if (!status)
         take_point(p, true, whole, &work, whole_gain, whole_tries);
-    free(front);
     free(whole);
     return status;
 }
 
+static mu_status take_found(cli_search_points *p, const cli_search_asked *asked, mu_error *err)
+{
+    const size_t members = mu_width_search_member_count(asked->search);
+    uint32_t *front = calloc(members + 1, sizeof *front), count = 0;
+    double *gains = calloc(members + 1, sizeof *gains);
+    mu_status status = front && gains ? find_front(asked, gains, front, &count, err)
+                                      : mu_error_set(err, MU_E_MEMORY, "no memory for the front of %zu vectors", members);
+    if (!status)
+        status = take_front(p, asked, gains, front, count, err);
+    free(front);
+    free(gains);
+    return status;
+}
+
 /* Rates from the largest to 0. Of those that keep as many units the first one counts. */
-static mu_status take_uniform(cli_search_points *p, mu_width_search *search, const mu_units *units,
-                              void (*counts_of)(const mu_units *units, const double *rates, uint32_t *counts), double most_rate, mu_error *err)
+static mu_status take_uniform(cli_search_points *p, const cli_search_asked *asked, mu_error *err)
 {
     double *rates = calloc(p->groups, sizeof *rates);
     uint32_t *counts = calloc(p->groups, sizeof *counts);
@@ -72,10 +95,10 @@ static mu_status take_uniform(cli_search_points *p, mu_width_search *search, con
     mu_status status = rates && counts ? MU_OK : mu_error_set(err, MU_E_MEMORY, "no memory for uniform vectors");
     for (uint32_t i = 0; i < wanted && !status; i++) {
         for (uint32_t g = 0; g < p->groups; g++)
-            rates[g] = wanted > 1 ? most_rate * (wanted - 1 - i) / (wanted - 1) : 0;
-        counts_of(units, rates, counts);
+            rates[g] = wanted > 1 ? asked->most_rate * (wanted - 1 - i) / (wanted - 1) : 0;
+        asked->counts_of(asked->units, rates, counts);
         mu_width_work work;
-        status = mu_width_search_work(search, counts, &work, err);
+        status = mu_width_search_work(asked->search, counts, &work, err);
         if (!status && (p->uniform_count == 0 || work.macs > p->uniform[p->uniform_count - 1].work.macs))
             take_point(p, false, counts, &work, (double)NAN, 0);
     }
@@ -93,20 +116,19 @@ static void find_shares(cli_search_points *p)
         p->uniform[i].share = (double)p->uniform[i].work.macs / whole;
 }
 
-mu_status cli_search_points_init(mu_width_search *search, const mu_units *units,
-                                 void (*counts_of)(const mu_units *units, const double *rates, uint32_t *counts), double most_rate, uint32_t most,
-                                 cli_search_points *out, mu_error *err)
+mu_status cli_search_points_init(const cli_search_asked *asked, cli_search_points *out, mu_error *err)
 {
+    const size_t most = asked->most_rows;
     MU_ASSERT(most >= 2);
-    *out = (cli_search_points){ .groups = (uint32_t)mu_units_group_count(units) };
+    *out = (cli_search_points){ .groups = (uint32_t)mu_units_group_count(asked->units) };
     out->found = calloc(most, sizeof *out->found);
     out->uniform = calloc(most, sizeof *out->uniform);
-    out->counts = calloc(2 * (size_t)most * out->groups, sizeof *out->counts);
-    mu_status status = out->found && out->uniform && out->counts ? MU_OK : mu_error_set(err, MU_E_MEMORY, "no memory for %u rows", most);
+    out->counts = calloc(2 * most * out->groups, sizeof *out->counts);
+    mu_status status = out->found && out->uniform && out->counts ? MU_OK : mu_error_set(err, MU_E_MEMORY, "no memory for %zu rows", most);
     if (!status)
-        status = take_found(out, search, units, most, err);
+        status = take_found(out, asked, err);
     if (!status)
-        status = take_uniform(out, search, units, counts_of, most_rate, err);
+        status = take_uniform(out, asked, err);
     if (status)
         cli_search_points_release(out);
     else

@@ -11,7 +11,7 @@ typedef struct cli_search_point {
     const uint32_t *counts; /* [group_count] */
     mu_width_work   work;
     double          share;  /* macs over the whole network's */
-    double          gain;   /* as the search saw it; NAN where it did not */
+    double          gain;   /* mean over all tries in the search and its review; NAN: there was none */
     uint32_t        tries;
     double          held_out[CLI_SEARCH_MOST_HELD_OUT]; /* gain by each proxy that the search has not seen */
     double          step_s; /* measured; NAN: it was not */
@@ -24,11 +24,19 @@ typedef struct cli_search_points {
     uint32_t         *counts; /* [found_count + uniform_count][groups], those of all points */
 } cli_search_points;
 
-/* The search's front with the whole network, at most `most` rows, spread evenly where the front has more; and as many uniform vectors, or as many as
- * differ, of rates from 0 to `most_rate`. So luck has as many chances here as there. */
-mu_status cli_search_points_init(mu_width_search *search, const mu_units *units,
-                                 void (*counts_of)(const mu_units *units, const double *rates, uint32_t *counts), double most_rate, uint32_t most,
-                                 cli_search_points *out, mu_error *err);
+typedef struct cli_search_asked {
+    mu_width_search *search;
+    mu_proxy        *proxy; /* that of the search */
+    const mu_units  *units;
+    void (*counts_of)(const mu_units *units, const double *rates, uint32_t *counts);
+    double           most_rate;
+    uint32_t         most_rows; /* at least 2 */
+} cli_search_asked;
+
+/* The front of the survivors, reviewed (mu_width_search_review), with the whole network; spread evenly where the front has too many. And as many uniform vectors, or
+ * as many as differ, of rates from 0 to `most_rate`. So luck has as many chances here as there. */
+#define CLI_SEARCH_REVIEW_TRIES 4u
+mu_status cli_search_points_init(const cli_search_asked *asked, cli_search_points *out, mu_error *err);
 void      cli_search_points_release(cli_search_points *points); /* zeroed is fine */
 
 /* Fills in held_out[number] of all by this proxy. */

@@ -212,7 +212,7 @@ static const cli_example examples[] = {
 
 const cli_verb cli_verb_bench_budgets = {
     .name = "bench budgets",
-    .summary = "time what width methods make of a budget, with memory and bytes",
+    .summary = "time what width methods make of a budget",
     .about = "A device that can spend a part of the whole network's multiply-accumulates trains the widest part that keeps within it, by the rule of each "
              "width method. Measured is the whole task, as a device carries it out: with the forming of parts, the planning of their steps and the copying "
              "of weights. Beside it stand what is counted, planned, sent down and sent up. Ratios are to the whole network's (fedavg), whose "

@@ -230,6 +230,8 @@ static mu_status verb_extract(const void *options, mu_error *err)
         return mu_error_set(err, MU_E_CONFIG, "extract: say --width W, or --list to see which there are");
     if (o->list && o->out)
         return mu_error_set(err, MU_E_CONFIG, "extract: --list writes no file, so --out says nothing");
+    if (!o->list && o->format == CLI_FORMAT_CSV)
+        return mu_error_set(err, MU_E_CONFIG, "extract: --format csv is for the table of --list");
     subject s = { 0 };
     mu_status status = cli_as_input(mu_run_read(o->run, &s.run, err));
     if (!status)
@@ -258,7 +260,7 @@ static const cli_argument flags[] = {
       .help = "where its weights go, otherwise NAME-W.safetensors here; the network goes beside them, into a file that ends in .yaml" },
     { .name = "list", .kind = CLI_SWITCH, .offset = offsetof(extract_options, list),
       .help = "show the widths that there are, with what they cost and how good they are" },
-    CLI_FORMAT_FLAG(extract_options, format, cli_formats_text_json),
+    CLI_FORMAT_FLAG(extract_options, format, cli_formats_text_json_csv),
 };
 
 static const cli_example examples[] = {

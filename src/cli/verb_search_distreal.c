@@ -31,8 +31,8 @@ typedef struct search_options {
 
 enum { COST_MACS, COST_TIME };
 static const char *const costs[] = { [COST_MACS] = "macs", [COST_TIME] = "time", NULL };
-enum { GAIN_ACCURACY, GAIN_LOSS };
-static const char *const gains[] = { [GAIN_ACCURACY] = "accuracy", [GAIN_LOSS] = "loss", NULL };
+enum { GAIN_LOSS, GAIN_ACCURACY };
+static const char *const gains[] = { [GAIN_LOSS] = "loss", [GAIN_ACCURACY] = "accuracy", NULL };
 
 /* Rates are cut here: with 0.9 in two layers that follow each other a weight between them is trained in one of 100 mini-batches. */
 static const double most_rate = 0.9;
@@ -76,7 +76,8 @@ static bool watch(void *self, uint32_t done, uint32_t count)
     const double now_s = mu_clock_monotonic_s();
     if (j->progress && j->columns && now_s - j->drawn_at_s >= REDRAW_S) {
         char line[192];
-        const int length = snprintf(line, sizeof line, "%s: %u of %u trials", j->doing, done, count);
+        const int length = count ? snprintf(line, sizeof line, "%s: %u of %u trials", j->doing, done, count)
+                                 : snprintf(line, sizeof line, "%s: training", j->doing);
         clear(j);
         fprintf(j->progress, "%.*s", (int)((size_t)length < j->columns ? (size_t)length : j->columns - 1), line);
         fflush(j->progress);
@@ -128,6 +129,32 @@ static search_options with_defaults(const search_options *given)
     return o;
 }
 
+/* What the bytes of a generation depend on, as a text: the experiment's parts that the search looks at, and options. How many generations there are to be does
+ * not matter. */
+static mu_status write_settings(job *j, mu_error *err)
+{
+    static const char *const looked_at[] = { "seed", "model", "data", "train" };
+    const search_options *o = &j->options;
+    mu_conf *all = NULL, *part = NULL;
+    mu_status status = mu_conf_parse("resolved", j->resolved, strlen(j->resolved), &all, err);
+    if (!status)
+        status = mu_conf_parse("settings", "{}", 2, &part, err);
+    for (size_t i = 0; i < MU_COUNT(looked_at) && !status; i++)
+        status = mu_conf_put_copy(part, mu_conf_root(part), looked_at[i], mu_conf_get(mu_conf_root(all), looked_at[i]), err);
+    char *text = status ? NULL : mu_conf_write(mu_conf_root(part));
+    const size_t capacity_bytes = text ? strlen(text) + 512 : 0;
+    j->settings = malloc(capacity_bytes + 1);
+    if (!status && (!text || !j->settings))
+        status = no_memory(err);
+    if (!status)
+        snprintf(j->settings, capacity_bytes, "%s\npopulation %u snapshots %u seeds %u steps %u training %u validation %u cost %s gain %s\n", text,
+                 o->population, o->snapshots, o->seeds, o->steps, o->training, o->validation, costs[o->cost], gains[o->gain]);
+    free(text);
+    mu_conf_destroy(part);
+    mu_conf_destroy(all);
+    return status;
+}
+
 static mu_status load(job *j, mu_error *err)
 {
     const search_options *o = &j->options;
@@ -141,13 +168,11 @@ static mu_status load(job *j, mu_error *err)
     if (mu_experiment_config(j->experiment)->train.dry)
         return mu_error_set(err, MU_E_CONFIG, "%s: with 'train: none' there is nothing to search by", o->experiment);
     j->resolved = mu_experiment_resolved(j->experiment);
-    const size_t capacity_bytes = j->resolved ? strlen(j->resolved) + 512 : 0;
-    j->settings = malloc(capacity_bytes + 1);
-    if (!j->resolved || !j->settings)
+    if (!j->resolved)
         return no_memory(err);
-    /* all that the bytes of a generation depend on; how many there are to be does not matter */
-    snprintf(j->settings, capacity_bytes, "%s\npopulation %u snapshots %u seeds %u steps %u training %u validation %u cost %s gain %s\n", j->resolved,
-             o->population, o->snapshots, o->seeds, o->steps, o->training, o->validation, costs[o->cost], gains[o->gain]);
+    status = write_settings(j, err);
+    if (status)
+        return status;
     return mu_units_create(mu_experiment_model(j->experiment), &j->units, err);
 }
 
@@ -210,8 +235,10 @@ static mu_status open_search(job *j, mu_error *err)
             status = mu_width_search_decode(&config, j->settings, path, file.data, file.size_bytes, &j->search, err);
             mu_file_unmap(&file);
         }
-        if (!status && j->progress)
+        if (!status && j->progress) {
             fprintf(j->progress, "going on after generation %u\n", mu_width_search_generation(j->search));
+            fflush(j->progress);
+        }
     } else if (!status) {
         status = mu_width_search_create(&config, &j->search, err);
         if (!status && o->cost == COST_TIME) {
@@ -281,7 +308,11 @@ static mu_status search(job *j, mu_error *err)
 static mu_status judge(job *j, mu_error *err)
 {
     const search_options *o = &j->options;
-    mu_status status = cli_search_points_init(j->search, j->units, mu_width_counts_of_rates, most_rate, MU_LIMIT_DISTREAL_ROWS, &j->points, err);
+    const cli_search_asked asked = { j->search, j->proxy, j->units, mu_width_counts_of_rates, most_rate, MU_LIMIT_DISTREAL_ROWS };
+    snprintf(j->doing, sizeof j->doing, "review");
+    mu_status status = cli_search_points_init(&asked, &j->points, err);
+    if (!status) /* what is wanted most is there as soon as it is known; it is written again once its rows were timed */
+        status = cli_search_write_table(o->out, &(cli_search_results){ .units = j->units, .points = &j->points }, err);
     for (uint32_t number = 0; number < o->held_out && !status; number++) {
         mu_proxy *proxy = NULL;
         snprintf(j->doing, sizeof j->doing, "held-out proxy %u/%u", number + 1, o->held_out);
@@ -458,7 +489,7 @@ static const cli_argument flags[] = {
     { .name = "validation", .kind = CLI_COUNT, .offset = offsetof(search_options, validation), .value = "N", .min = 1, .max = MU_LIMIT_EXAMPLES / 2,
       .help = "training examples that are held out to judge by, otherwise 1000" },
     { .name = "gain", .kind = CLI_CHOICE, .offset = offsetof(search_options, gain), .choices = gains,
-      .help = "what a trial is judged by: accuracy added, or loss removed" },
+      .help = "what a trial is judged by: loss removed, which tells vectors apart with less noise, or accuracy added" },
     { .name = "cost", .kind = CLI_CHOICE, .offset = offsetof(search_options, cost), .choices = costs,
       .help = "what a mini-batch costs: multiply-accumulates as they are counted, or time by a line through what a sample takes here" },
     { .name = "held-out", .kind = CLI_COUNT, .offset = offsetof(search_options, held_out), .value = "N", .min = 1, .max = CLI_SEARCH_MOST_HELD_OUT,
@@ -473,7 +504,7 @@ static const cli_argument flags[] = {
 
 static const cli_example examples[] = {
     { "muster search distreal examples/search-first.yaml --out searches/first", "a table for the network of examples/first.yaml" },
-    { "muster run examples/first.yaml --recipe distreal --set how.table=$PWD/searches/first/table.csv", "a federation that uses it" },
+    { "muster run first.yaml -r distreal --set how.table=searches/first/table.csv", "a federation that uses a table" },
 };
 
 const cli_verb cli_verb_search_distreal = {

@@ -166,6 +166,39 @@ static const char *section(const char *rest)
     return yaml_text;
 }
 
+/* `skip` and `take` of ann's, bob's and ann's: rows of the file, before anything is held out or shared. */
+static void test_cut(void)
+{
+#define CSV "format: csv, label: kind, id: who, delimiter: semicolon, "
+    float x[2];
+    int32_t label;
+    mu_data *data = open_good(section(CSV "skip: 1, take: 1, files: {train: train.csv, test: test.csv}"), 1);
+    assert_int_equal(mu_data_device_count(data), 1);
+    assert_string_equal(mu_data_device_name(data, 0), "bob");
+    assert_int_equal(mu_data_num_examples(data, 0), 1);
+    assert_int_equal(mu_data_source_index(data, 0, 0), 1);
+    assert_int_equal(mu_data_test_count(data), 1); /* as it was */
+    mu_data_read(data, 0, &(uint32_t){ 0 }, 1, x, &label);
+    assert_true(x[0] == 3.0f && x[1] == 4.0f);
+    assert_resolves(data, 1);
+    mu_data_close(data);
+    data = open_good(section(CSV "skip: 1, devices: 1, test_fraction: 0.5, partition: iid, files: {train: train.csv}"), 1);
+    assert_int_equal(mu_data_test_count(data), 1);
+    assert_int_equal(mu_data_num_examples(data, 0), 1);
+    float tested[2];
+    mu_data_read(data, 0, &(uint32_t){ 0 }, 1, x, &label);
+    mu_data_read_test(data, 0, 1, tested, &label);
+    assert_true(x[0] + tested[0] == 8.0f && x[0] != tested[0]); /* 3 and 5, whichever is which; the first row's 1 is neither */
+    mu_data_close(data);
+    data = open_good(section(CSV "take: 2, files: {train: train.csv, test: test.csv}"), 1);
+    assert_int_equal(mu_data_device_count(data), 2);
+    assert_int_equal(mu_data_num_examples(data, 0) + mu_data_num_examples(data, 1), 2);
+    mu_data_close(data);
+    assert_open_fails(section(CSV "skip: 3, files: {train: train.csv, test: test.csv}"), MU_E_RANGE, "'skip' 3 and 'take' 0: there are 3 training examples");
+    assert_open_fails(section(CSV "skip: 1, take: 3, files: {train: train.csv, test: test.csv}"), MU_E_RANGE, "'skip' 1 and 'take' 3: there are 3");
+#undef CSV
+}
+
 static void test_csv(void **state)
 {
     (void)state;
@@ -188,6 +221,7 @@ static void test_csv(void **state)
                              "files: {train: train.csv}"), 1);
     assert_int_equal(mu_data_shape(data).height, 2);
     mu_data_close(data);
+    test_cut();
     assert_open_fails(section("format: csv, label: kind, id: who, delimiter: semicolon, height: 3, width: 1, files: {train: train.csv}"), MU_E_SHAPE,
                       "2 values in a line are no pictures of 3 x 1");
     assert_open_fails(section("format: csv, label: kind, id: who, delimiter: semicolon, files: {train: train.csv, test: narrow.csv}"), MU_E_SHAPE,

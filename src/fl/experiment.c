@@ -51,6 +51,8 @@ static const mu_option evaluate_rows[] = {
       "on whose own examples the last version is looked at, one by one: how evenly it serves them; 0: none" },
     { "device_examples", MU_OPTION_COUNT, offsetof(mu_federation_config, look_examples), 1, 1e6, "20", NULL, "examples",
       "of each of them, at most" },
+    { "own_classes", MU_OPTION_BOOL, offsetof(mu_federation_config, look_own_classes), 0, 0, "false", NULL, NULL,
+      "logits of classes that a device has no example of count as 0 when it is looked at: HeteroFL's local accuracy" },
     { "norm_statistics", MU_OPTION_CHOICE, offsetof(mu_federation_config, norm_statistics), 0, 0, "trained", norm_statistics_names, NULL,
       "of batch norms, when a version is looked at: merged with the weights, or found anew over devices' own examples" },
     { "statistics_devices", MU_OPTION_COUNT, offsetof(mu_federation_config, statistics_devices), 1, 1e6, "100", NULL, "devices",
@@ -413,6 +415,9 @@ static mu_status read_sections(mu_experiment *e, mu_error *err)
         status = check_answers(e, err);
     if (!status)
         status = mu_data_open(mu_conf_get(root, "data"), e->config.seed, &e->data, err);
+    if (!status && e->config.look_own_classes && mu_data_targets(e->data) > 1)
+        status = mu_conf_error(err, MU_E_CONFIG, mu_conf_get(mu_conf_get(root, "evaluate"), "own_classes"), "evaluate: own_classes is for data with "
+                               "one label an example; here each has %u", mu_data_targets(e->data));
     if (!status)
         status = mu_model_create_conf(mu_conf_get(root, "model"), mu_data_shape(e->data), mu_data_classes(e->data), &e->model, err);
     const mu_answer *what = &e->config.answers[MU_WHAT];

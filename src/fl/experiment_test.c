@@ -47,6 +47,23 @@ static void settings_go_over_the_file(void **unused)
     mu_experiment_destroy(experiment);
 }
 
+/* A recipe's options are its own method's; with another one they mean nothing, and with the same one they stay. */
+static void options_of_a_replaced_method_go(void **unused)
+{
+    (void)unused;
+    mu_experiment *experiment = experiment_from(SMALL "recipe: fedat\nhow: {method: fedavg}\nwhen: {method: fedat, tiers: 2}\n");
+    char *resolved = mu_experiment_resolved(experiment);
+    assert_null(strstr(resolved, "proximal_mu"));
+    assert_non_null(strstr(resolved, "tiers: 2"));
+    assert_non_null(strstr(resolved, "cohort: 10")); /* the recipe's */
+    free(resolved);
+    mu_experiment_destroy(experiment);
+    experiment = NULL;
+    assert_int_equal(experiment_try(SMALL "recipe: heterofl\n", "merge.method=median", &experiment, NULL), MU_OK);
+    mu_experiment_destroy(experiment);
+    says(SMALL "recipe: heterofl\nmerge: {method: median, own_classes: true}\n", NULL, MU_E_CONFIG, "method median has no 'own_classes'");
+}
+
 static void resolved_text_is_a_fixed_point(void **unused)
 {
     (void)unused;
@@ -106,6 +123,7 @@ int main(void)
         cmocka_unit_test(fedscale_times_by_the_example),
         cmocka_unit_test(mistakes_are_named_with_their_place),
         cmocka_unit_test(settings_go_over_the_file),
+        cmocka_unit_test(options_of_a_replaced_method_go),
         cmocka_unit_test(resolved_text_is_a_fixed_point),
         cmocka_unit_test(defaults_are_fedavg),
     };

@@ -388,8 +388,8 @@ mu_status mu_control_evaluate(mu_control *control, const uint32_t *devices, uint
     MU_ASSERT(!control->config.train.dry);
     const float *state;
     mu_status status = mu_looked_state(control, &control->usable.parts[0], &state, err);
-    return status ? status : control->carrier.evaluate_devices(control->carrier.self, state, &control->usable.parts[0], devices, count,
-                                                               examples_each, each, err);
+    return status ? status : control->carrier.evaluate_devices(control->carrier.self, state, &control->usable.parts[0], false, devices,
+                                                               count, examples_each, each, err);
 }
 
 /* ---- what methods keep ---- */

@@ -61,6 +61,16 @@ mu_status mu_look_draw(const mu_control *control, uint32_t wanted, uint32_t **de
     return MU_OK;
 }
 
+static mu_status evaluate(mu_control *control, const uint32_t *devices, uint32_t count, mu_evaluation *each, mu_error *err)
+{
+    const mu_federation_config *config = &control->config;
+    const mu_usable *widest = &control->usable.parts[0];
+    const float *state;
+    mu_status status = mu_looked_state(control, widest, &state, err);
+    return status ? status : control->carrier.evaluate_devices(control->carrier.self, state, widest, config->look_own_classes, devices, count,
+                                                               config->look_examples, each, err);
+}
+
 mu_status mu_federation_look_at_devices(mu_federation *federation, uint32_t **devices, mu_evaluation **each, uint32_t *count, mu_error *err)
 {
     mu_control *control = &federation->control;
@@ -74,7 +84,7 @@ mu_status mu_federation_look_at_devices(mu_federation *federation, uint32_t **de
     if (status)
         return status;
     mu_evaluation *found = calloc(drawn_count ? drawn_count : 1, sizeof *found);
-    status = found ? mu_control_evaluate(control, drawn, drawn_count, control->config.look_examples, found, err)
+    status = found ? evaluate(control, drawn, drawn_count, found, err)
                    : mu_error_set(err, MU_E_MEMORY, "no memory to look at %u devices", drawn_count);
     if (status) {
         free(found);

@@ -4,10 +4,12 @@
  *   what    the first units in the order that was drawn last, as many as the device's width has        width_scores.h
  *   merge   each element is the mean over those who trained it (element_mean.h). The mean of the losses that a round's devices report says whether the
  *           units that were in use are rewarded and the order stays, or another one is drawn. A round is a version. */
+#include "base/limits.h"
 #include "method/device_width.h"
 #include "method/element_mean.h"
 #include "method/mean.h"
 #include "method/method_registry.h"
+#include "method/staleness.h"
 #include "method/width_scores.h"
 
 #include <math.h>
@@ -18,6 +20,7 @@ typedef struct afd_state {
     mu_device_width width;
     double          base;
     int             weight_by;
+    mu_staleness    staleness;
     /* over the rounds; what there is for each unit is in a vector */
     bool            drawn;
     double          loss; /* of the last round whose devices said theirs; 0: none */
@@ -31,6 +34,7 @@ static const mu_option afd_options[] = {
     { "base", MU_OPTION_REAL, offsetof(afd_state, base), 0, 1e9, "0.1", NULL, NULL,
       "what every unit has beside its score when units are drawn; with 0 those that were rewarded are drawn before all others" },
     MU_WEIGHT_BY_ROW(afd_state, weight_by, "examples"),
+    MU_STALENESS_ROWS(afd_state, staleness),
 };
 
 static mu_status afd_check(const void *self, mu_error *err)
@@ -99,7 +103,8 @@ static mu_status afd_fold(mu_control *control, void *self, const mu_task *task, 
 {
     (void)task;
     afd_state *state = self;
-    mu_element_fold fold = { .weight = mu_weight_of(state->weight_by, update) };
+    mu_element_fold fold = { .weight = mu_weight_of(state->weight_by, update),
+                             .withheld = mu_staleness_withheld(&state->staleness, control, task) };
     mu_status status = mu_element_mean_fold(control, state, update, &fold, err);
     if (status)
         return status;

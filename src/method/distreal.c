@@ -5,6 +5,7 @@
  * that was searched for beforehand (distreal_table.h), and which ones is drawn anew every time. Outputs are scaled by all units over those kept. The server is
  * FedAvg's: an element that a device did not come to has not changed there, and counts as that. */
 #include "base/file.h"
+#include "method/clip.h"
 #include "method/distreal_table.h"
 #include "method/width_rules.h"
 #include "muster/method.h"
@@ -18,7 +19,7 @@ enum { PATH_BYTES = 4096 };
 
 typedef struct distreal_state {
     const char       *table;
-    double            pace;
+    double            most_rate, pace, clip_norm;
     int               redraw;
     double            middle_macs_per_s; /* 0: not looked up yet */
     char              path[PATH_BYTES]; /* of the table, from the root */
@@ -30,9 +31,13 @@ static const char *const redraws[] = { [REDRAW_FOR_BATCH] = "mini-batch", [REDRA
 
 static const mu_option distreal_options[] = {
     { "table", MU_OPTION_TEXT, offsetof(distreal_state, table), 0, 0, "", NULL, NULL,
-      "CSV by 'muster search distreal', beside the experiment's file; none: the same rate in all layers, 0, 0.1 ... 0.9" },
+      "CSV by 'muster search distreal', beside the experiment's file; none: the same rate in all layers, 0, 0.1 ... as far as most_rate" },
+    { "most_rate", MU_OPTION_REAL, offsetof(distreal_state, most_rate), 0, 0.9, "0.9", NULL, NULL,
+      "without a table: the largest part of a layer's units that a mini-batch leaves out" },
     { "pace", MU_OPTION_REAL, offsetof(distreal_state, pace), 1e-3, 1e3, "1", NULL, NULL,
       "time that a mini-batch may take, in times of one of the whole model on the middle one of the fleet's classes by speed (of two, the faster)" },
+    { "clip_norm", MU_OPTION_REAL, offsetof(distreal_state, clip_norm), 0, 1e9, "0", NULL, NULL,
+      "greatest length of a mini-batch's gradient, which grows with every layer that is scaled; 0: any" },
     { "redraw", MU_OPTION_CHOICE, offsetof(distreal_state, redraw), 0, 0, "mini-batch", redraws, NULL,
       "which units are kept is drawn for every mini-batch; or once for a task, in which the others then learn nothing" },
 };
@@ -41,8 +46,8 @@ static mu_status distreal_check_setting(const void *self, const mu_setting *sett
 {
     (void)self;
     const mu_method *what = setting->answers[MU_WHAT], *how = setting->answers[MU_HOW];
-    return what == how ? MU_OK : mu_error_set(err, MU_E_CONFIG, "what a mini-batch trains follows from the time that it has: 'what' and 'how' must both be "
-                                              "distreal, here they are '%s' and '%s'", what->name, how->name);
+    return what == how ? MU_OK : mu_error_set(err, MU_E_CONFIG, "distreal has to answer both 'what' and 'how', for what a mini-batch trains follows from the "
+                                              "time that it has; here they are '%s' and '%s'", what->name, how->name);
 }
 
 /* ---- once the model is known ---- */
@@ -70,7 +75,7 @@ static mu_status distreal_prepare(void *self, const mu_model *model, const mu_un
     (void)model;
     distreal_state *state = self;
     if (!*state->table)
-        return mu_distreal_table_uniform(&state->rows, units, err);
+        return mu_distreal_table_uniform(&state->rows, units, state->most_rate, err);
     mu_file file;
     mu_status status = find_table(state, conf_path, err);
     if (!status)
@@ -138,6 +143,11 @@ static void distreal_choose(const void *self, mu_choice *choice)
     mu_width_random(choice->units, counts, &random, choice->kept);
 }
 
+static void distreal_gradient(void *self, const mu_step_view *view)
+{
+    mu_clip_gradient(view, ((const distreal_state *)self)->clip_norm);
+}
+
 static void distreal_manner(const void *self, mu_manner *manner)
 {
     (void)self;
@@ -154,5 +164,5 @@ const mu_method mu_method_distreal = {
     .check_setting = distreal_check_setting,
     .prepare = distreal_prepare,
     .what = &(const mu_what){ .plan = distreal_plan },
-    .how = &(const mu_how){ .choose = distreal_choose, .manner = distreal_manner },
+    .how = &(const mu_how){ .gradient = distreal_gradient, .choose = distreal_choose, .manner = distreal_manner },
 };

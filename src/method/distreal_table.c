@@ -52,7 +52,7 @@ mu_status mu_distreal_macs(const mu_units *units, const uint32_t *counts, uint64
         status = no_memory(err);
     }
     free(kept);
-    free(block);
+    mu_arena_block_free(block);
     return status;
 }
 
@@ -145,10 +145,11 @@ mu_status mu_distreal_table_init(mu_distreal_table *table, const mu_units *units
     return status ? status : add_uniform(table, units, 0, err);
 }
 
-mu_status mu_distreal_table_uniform(mu_distreal_table *table, const mu_units *units, mu_error *err)
+mu_status mu_distreal_table_uniform(mu_distreal_table *table, const mu_units *units, double most_rate, mu_error *err)
 {
+    MU_ASSERT(most_rate >= 0 && most_rate < 1);
     mu_status status = mu_distreal_table_init(table, units, err);
-    for (int tenths = 1; tenths < 10 && !status; tenths++)
+    for (int tenths = 1; tenths / 10.0 <= most_rate && !status; tenths++)
         status = add_uniform(table, units, tenths / 10.0, err);
     return status;
 }

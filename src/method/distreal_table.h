@@ -40,8 +40,8 @@ mu_status mu_distreal_table_init(mu_distreal_table *table, const mu_units *units
  * is known and higher, and otherwise is dropped. MU_E_LIMIT when the table is full; it is then as before. */
 mu_status mu_distreal_table_add(mu_distreal_table *table, const mu_units *units, const uint32_t *counts, double gain, double step_us,
                                 mu_error *err);
-/* Without a search: the same rate for all groups, 0, 0.1 ... 0.9. */
-mu_status mu_distreal_table_uniform(mu_distreal_table *table, const mu_units *units, mu_error *err);
+/* Without a search: the same rate for all groups, 0, 0.1 ... as far as `most_rate`, which is below 1. */
+mu_status mu_distreal_table_uniform(mu_distreal_table *table, const mu_units *units, double most_rate, mu_error *err);
 
 /* Multiply-accumulates of training on one example with so many units of each group, forward and backward: what such a step is priced with. */
 mu_status mu_distreal_macs(const mu_units *units, const uint32_t *counts, uint64_t *macs, mu_error *err);

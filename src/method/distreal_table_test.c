@@ -12,11 +12,11 @@ static uint64_t macs_of(uint32_t a, uint32_t b)
     return 2 * (2 * a) + 3 * (a * b + b * 3);
 }
 
-static const mu_distreal_table *uniform_of(const net *n)
+static const mu_distreal_table *uniform_of(const net *n, double most_rate)
 {
     static mu_distreal_table table;
     mu_error err = { 0 };
-    if (mu_distreal_table_uniform(&table, n->units, &err))
+    if (mu_distreal_table_uniform(&table, n->units, most_rate, &err))
         fail_msg("%s", err.message);
     return &table;
 }
@@ -25,7 +25,7 @@ static void rows_are_counted_and_in_order(void **state)
 {
     (void)state;
     net n = small_net();
-    const mu_distreal_table *table = uniform_of(&n);
+    const mu_distreal_table *table = uniform_of(&n, 0.9);
     /* rates 0.9 and 0.8 keep 1 and 1 of 5 and 4; 0.7: 2 and 1; 0.6: 2 and 2; 0.5: 3 and 2; 0.4: 3 and 2; 0.3: 4 and 3; 0.2: 4 and 3; 0.1: 5 and 4 */
     static const uint32_t kept[][2] = { { 1, 1 }, { 2, 1 }, { 2, 2 }, { 3, 2 }, { 4, 3 }, { 5, 4 } };
     assert_int_equal(table->row_count, MU_COUNT(kept));
@@ -36,6 +36,8 @@ static void rows_are_counted_and_in_order(void **state)
         assert_true(isnan(table->gain[row]) && isnan(table->step_us[row]));
     }
     assert_int_equal(table->macs[5], 2 * 10 + 3 * (20 + 12));
+    assert_int_equal(uniform_of(&n, 0.6)->row_count, 4); /* the two cheapest are of higher rates */
+    assert_int_equal(uniform_of(&n, 0.05)->row_count, 1);
     net_release(&n);
 }
 
@@ -70,7 +72,7 @@ static void a_row_within_a_budget(void **state)
 {
     (void)state;
     net n = small_net();
-    const mu_distreal_table *table = uniform_of(&n);
+    const mu_distreal_table *table = uniform_of(&n, 0.9);
     assert_int_equal(mu_distreal_table_choose(table, INFINITY), 5);
     assert_int_equal(mu_distreal_table_choose(table, 116), 5);
     assert_int_equal(mu_distreal_table_choose(table, 115.999), 4);

@@ -71,7 +71,7 @@ mu_status mu_element_mean_fold(mu_control *control, const void *state, const mu_
         clear_what_does_not_count(whole, update, fold, counted);
         change = counted;
     }
-    mu_kernels()->axpy(update->count, weight, change, mu_control_vector(control, state, SUM));
+    mu_kernels()->axpy(update->count, (float)(fold->weight * (1.0 - fold->withheld)), change, mu_control_vector(control, state, SUM));
 
     size_t count = mu_model_state_count(model);
     for (size_t i = 0; i < count; i++)

@@ -12,6 +12,8 @@ enum { MU_ELEMENT_VECTORS = 3 };
 /* What of an update counts. */
 typedef struct mu_element_fold {
     double   weight;           /* above 0 */
+    double   withheld;         /* in [0, 1]: how much of the change is not taken, because it is stale. Its weight stays, so that a change that nobody else made is
+                                * made smaller too */
     bool     own_classes_only; /* of the last layer's rows and biases those of classes that the device has examples of (update->classes; NULL: all) */
     uint32_t first_statistics; /* sets of norm statistics before this one were not trained: they are the wider networks'. Below mu_model_statistic_sets */
 } mu_element_fold;

@@ -129,6 +129,22 @@ static void a_left_out_unit_is_counted_by_those_who_have_it(void **unused)
     fixture_release(&f);
 }
 
+/* Half of a stale change is withheld, and its weight stays: where nobody else made one, half of it is taken, and where a fresh one of the same weight is there, the
+ * mean of that and the half. */
+static void what_is_withheld_still_weighs(void **unused)
+{
+    (void)unused;
+    fixture f = fixture_create();
+    mu_units_keep_all(f.net.units, f.kept);
+    f.kept[1] = false;
+    fold(&f, 2, &(mu_element_fold){ .weight = 10 }, f.kept, NULL);
+    fold(&f, 8, &(mu_element_fold){ .weight = 10, .withheld = 0.5 }, NULL, NULL);
+    mu_element_mean_finish(f.control, f.state, f.model);
+    for (size_t i = 0; i < f.count; i++)
+        assert_true(f.model[i] == (has_a1(place_of(&f, i)) ? 4 : 3));
+    fixture_release(&f);
+}
+
 /* A device with 10 examples of all classes adds 1; one with 30, of classes 0 and 7 alone, adds 5. Their columns come to 4, those of the other
  * classes to 1, whether the second device trained the whole or a part. */
 static void classes_count_where_there_are_examples(void **unused)
@@ -193,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_left_out_unit_is_counted_by_those_who_have_it),
+        cmocka_unit_test(what_is_withheld_still_weighs),
         cmocka_unit_test(classes_count_where_there_are_examples),
         cmocka_unit_test(statistics_count_from_their_width_on),
         cmocka_unit_test(classes_need_a_dense_layer_at_the_end),

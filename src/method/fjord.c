@@ -1,13 +1,16 @@
 /* FjORD: ordered dropout. Every device trains the first units of every hidden layer, and for each mini-batch it draws how many, up to what it can
  * afford; so every width of the list comes out of the training as a network that can be used by itself. Horvath, Laskaridis,
  * Almeida, Leontiadis, Venieris and Lane 2021, arXiv:2102.13451. */
+#include "base/limits.h"
 #include "method/device_width.h"
 #include "method/element_mean.h"
 #include "method/method_registry.h"
+#include "method/staleness.h"
 
 typedef struct fjord_state {
     mu_device_width width;
     bool            distillation;
+    mu_staleness    staleness;
 } fjord_state;
 
 static const mu_option fjord_options[] = {
@@ -18,6 +21,7 @@ static const mu_option fjord_options[] = {
       "how a device comes to the most that it trains: by its tier, weakest first; drawn once for the run; or drawn anew for every task" },
     { "distillation", MU_OPTION_BOOL, offsetof(fjord_state, distillation), 0, 0, "false", NULL, NULL,
       "the widest network that a device can train is trained on every mini-batch, and the narrower one learns from its answers alone" },
+    MU_STALENESS_ROWS(fjord_state, staleness),
 };
 
 static mu_status fjord_check(const void *self, mu_error *err)
@@ -153,11 +157,13 @@ static mu_vectors fjord_vectors(const void *self)
 
 static mu_status fjord_fold(mu_control *control, void *self, const mu_task *task, const mu_update *update, mu_error *err)
 {
-    (void)task;
+    const fjord_state *state = self;
     double widths[MU_OPTION_REALS_MAX];
-    uint32_t count = widths_of(self, widths);
-    const mu_element_fold fold = { .weight = update->num_examples,
-                                   .first_statistics = widest_of(mu_control_units(control), update->kept, widths, count) };
+    uint32_t count = widths_of(state, widths);
+    const mu_element_fold fold = {
+        .weight = update->num_examples, .withheld = mu_staleness_withheld(&state->staleness, control, task),
+        .first_statistics = widest_of(mu_control_units(control), update->kept, widths, count),
+    };
     return mu_element_mean_fold(control, self, update, &fold, err);
 }
 

@@ -146,7 +146,8 @@ static double share_of_work(const char *options, bool teaches)
     mu_cost cost = mu_model_cost(f.model, 1);
     uint32_t examples = mu_control_num_examples(f.control, 0), steps = mu_plan_steps(&task.plan, examples), counts[256];
     assert_true(steps > 2000 && mu_units_group_count(f.units) < MU_COUNT(counts));
-    double share = (double)task.work.macs[MU_PRECISION_FP32] / (double)(cost.macs_forward + cost.macs_backward) / (double)mu_plan_samples(&task.plan, examples);
+    const double whole_macs = (double)(cost.macs_forward + cost.macs_backward) * (double)mu_plan_samples(&task.plan, examples);
+    double share = (double)task.work.macs[MU_PRECISION_FP32] / whole_macs;
     uint32_t whole = 0;
     for (uint32_t step = 0; step < steps; step++) {
         mu_choice choice = { .units = f.units, .plan = &task.plan, .seed = f.config->seed, .step = step, .counts = counts };
@@ -215,13 +216,13 @@ static void step_of_width(fixture *f, const bool *kept, uint32_t set, mu_plan pl
     free(delta);
 }
 
-/* A device that holds 0.8: nothing changes but what the drawn width has, and that as if there were nothing else, to the bit. Momentum and weight decay
- * too are of that part alone. */
+/* A device that holds 0.8: nothing changes but what the drawn width has, and that as if there were nothing else, to the bit. Momentum and
+ * weight decay too are of that part alone. */
 static void a_step_is_that_of_the_width(void **unused)
 {
     (void)unused;
-    fixture f = fixture_create("model: {layers: [{conv: a, channels: 9, kernel: 5, stride: 2}, {batch_norm: n}, relu, {max_pool: p, size: 2}, flatten, "
-                               "{dense: b, units: 11}, {batch_norm: m}, relu, {dense: c}]}\n"
+    fixture f = fixture_create("model: {layers: [{conv: a, channels: 9, kernel: 5, stride: 2}, {batch_norm: n}, relu, {max_pool: p, size: 2}, "
+                               "flatten, {dense: b, units: 11}, {batch_norm: m}, relu, {dense: c}]}\n"
                                "data: {name: writers, devices: 2, examples_per_device: 20, test_examples: 10}\n"
                                "train: {batch_size: 10, max_steps: 1, learning_rate: 0.1, momentum: 0.5, weight_decay: 0.01}\n",
                                ", widths: [0.4, 0.8, 1]");
@@ -274,8 +275,9 @@ static void fold(fixture *f, const bool *kept, const float *marks, float adds, u
     for (size_t i = 0; i < f->count; i++)
         delta[i] = adds * marks[i];
     mu_update update = { .delta = delta, .kept = kept, .count = f->count, .num_examples = num_examples };
+    mu_task task = { .plan = { .version = mu_control_version(f->control) } };
     mu_error err = { 0 };
-    if (mu_method_fjord.merge->fold(f->control, f->state, NULL, &update, &err))
+    if (mu_method_fjord.merge->fold(f->control, f->state, &task, &update, &err))
         fail_msg("%s", err.message);
     free(delta);
 }

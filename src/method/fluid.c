@@ -7,10 +7,12 @@
  *   his part       units that he leaves out: invariant ones first
  *
  * So nobody leaves out anything before the third round. A round is a version, and its devices are those whose updates are merged into it. */
+#include "base/limits.h"
 #include "method/device_width.h"
 #include "method/element_mean.h"
 #include "method/mean.h"
 #include "method/method_registry.h"
+#include "method/staleness.h"
 #include "method/width_invariant.h"
 #include "method/width_rules.h"
 #include "method/width_straggler.h"
@@ -25,6 +27,7 @@ typedef struct fluid_state {
     /* options */
     int                      weight_by, drop, calibration;
     double                   stable_share, overhead;
+    mu_staleness             staleness;
     mu_invariant_calibration custom;
     /* over the rounds; what there is for each unit, and each weight, is in vectors */
     bool                     begun;
@@ -60,6 +63,7 @@ static const mu_option fluid_options[] = {
     { "shared", MU_OPTION_BOOL, offsetof(fluid_state, custom.shared), 0, 0, "true", NULL, NULL,
       "custom: one threshold for all layers, not one for each" },
     MU_WEIGHT_BY_ROW(fluid_state, weight_by, "examples"),
+    MU_STALENESS_ROWS(fluid_state, staleness),
 };
 
 static const mu_invariant_calibration *calibration_of(const fluid_state *state)
@@ -175,7 +179,8 @@ static bool is_watched(const fluid_state *state, const mu_task *task, const mu_u
 static mu_status fluid_fold(mu_control *control, void *self, const mu_task *task, const mu_update *update, mu_error *err)
 {
     fluid_state *state = self;
-    mu_element_fold fold = { .weight = mu_weight_of(state->weight_by, update) };
+    mu_element_fold fold = { .weight = mu_weight_of(state->weight_by, update),
+                             .withheld = mu_staleness_withheld(&state->staleness, control, task) };
     mu_status status = mu_element_mean_fold(control, state, update, &fold, err);
     if (status)
         return status;

@@ -15,13 +15,14 @@
     "model: {layers: [{average_pool: pool, size: 28}, flatten, {dense: a, units: 20}, relu, {dense: b, units: 20}, {dense: fc}]}\n"    \
     "data: {name: writers, devices: 5}\nrecipe: fluid\n"
 #define ALL "when: {cohort: 5}\n"
-enum { DEVICES = 5, UNITS = 20, A_STILL = 5, B_STILL = UNITS + 7 };
+enum { DEVICES = 5, UNITS = 20 };
 
 /* What was sent, and how long it takes: in proportion to the width. */
 typedef struct watcher {
     double   full_s[DEVICES];
     uint32_t slower_from; /* the round from which on device 2 takes 2.5 s; 0: never */
-    bool     still;       /* nobody changes the weights of A_STILL and B_STILL */
+    uint32_t still;       /* nobody changes the weights of so many units of each group, from number 5 on */
+    const double (*relative)[2]; /* by version from 1 on: how much, of their size, the weights of all units but those numbered 5 change, and theirs */
     bool     kept[TEST_ROUNDS_MAX][DEVICES][2 * UNITS]; /* by version */
 } watcher;
 
@@ -31,6 +32,11 @@ static uint32_t count_kept(const bool *kept)
     for (uint32_t u = 0; u < UNITS; u++)
         count += kept[u];
     return count;
+}
+
+static bool is_still(const watcher *w, uint32_t unit)
+{
+    return unit % UNITS >= 5 && unit % UNITS < 5 + w->still;
 }
 
 static void sending(test_federation *t, const mu_task *task)
@@ -48,15 +54,19 @@ static void sending(test_federation *t, const mu_task *task)
 static void arriving(test_federation *t, const mu_task *task, mu_update *update)
 {
     const watcher *w = t->context;
-    const mu_units *units = mu_experiment_config(t->experiment)->units;
-    const bool *kept = w->kept[task->plan.version][task->device];
+    uint32_t version = task->plan.version;
+    const bool *kept = w->kept[version][task->device];
+    const float *state = mu_federation_state(t->federation);
     (void)update;
-    for (mu_unit_rows row = { .units = units }; mu_unit_rows_next(&row);)
+    for (mu_unit_rows row = { .units = mu_experiment_config(t->experiment)->units }; mu_unit_rows_next(&row);)
         for (uint32_t i = 0; i < row.count; i++) {
             uint32_t of[2] = { row.input, mu_unit_rows_output(&row, i) };
+            float *delta = &t->delivered[row.first + i];
+            if (w->relative && version > 0)
+                *delta = (float)w->relative[version][of[0] % UNITS == 5 || of[1] % UNITS == 5] * state[row.first + i];
             for (int side = 0; side < 2; side++)
-                if (of[side] != MU_UNIT_NONE && (!kept[of[side]] || (w->still && (of[side] == A_STILL || of[side] == B_STILL))))
-                    t->delivered[row.first + i] = 0;
+                if (of[side] != MU_UNIT_NONE && (!kept[of[side]] || is_still(w, of[side])))
+                    *delta = 0;
         }
 }
 
@@ -115,30 +125,55 @@ static void rounds_may_be_of_some_devices(void **unused)
     test_federation_destroy(t);
 }
 
-/* Units that nobody changes are those that are left out, in every round; where no unit is still, or in the other ways, they are others. */
+/* One of 20 units is left out. Of those that nobody changes it is one, and then the same in every round. Where no unit is still, they all change
+ * alike, and the one that was left out first goes on. In the other ways it is any, or the last. */
 static void still_units_are_left_out_first_and_again(void **unused)
 {
     (void)unused;
-    static const struct { const char *more; bool still, always; } cases[] = {
-        { ALL "rounds: 12\n", true, true }, { ALL "rounds: 12\n", false, false }, { ALL "rounds: 12\nwhat: {drop: random}\n", true, false },
-        { ALL "rounds: 12\nwhat: {drop: ordered}\n", true, false },
+    static const struct { const char *more; uint32_t still; bool always_still, always_the_same; } cases[] = {
+        { ALL "rounds: 12\n", 1, true, true }, { ALL "rounds: 12\n", 4, true, true }, { ALL "rounds: 12\n", 0, false, true },
+        { ALL "rounds: 12\nwhat: {drop: random}\n", 4, false, false }, { ALL "rounds: 12\nwhat: {drop: ordered}\n", 4, false, true },
     };
     for (size_t c = 0; c < MU_COUNT(cases); c++) {
         static watcher w;
-        w = (watcher){ .full_s = { 1, 1, 1, 1, 1.05 }, .still = cases[c].still }; /* one of 20 units is left out */
+        w = (watcher){ .full_s = { 1, 1, 1, 1, 1.05 }, .still = cases[c].still };
         test_federation *t = watched(cases[c].more, &w, NULL, false);
         test_federation_run(t);
-        uint32_t left_out = 0, last = 0;
+        uint32_t still = 0, the_same = 0;
         for (uint32_t version = 2; version < 12; version++) {
             const bool *kept = w.kept[version][4];
             assert_int_equal(count_kept(kept), 19);
-            left_out += !kept[A_STILL] && !kept[B_STILL];
-            last += !kept[UNITS - 1] && !kept[2 * UNITS - 1];
+            for (uint32_t u = 0; u < 2 * UNITS; u++)
+                still += !kept[u] && is_still(&w, u);
+            the_same += memcmp(kept, w.kept[2][4], sizeof w.kept[2][4]) == 0;
         }
-        assert_int_equal(left_out == 10, cases[c].always);
-        assert_int_equal(last == 10, c == 3);
+        assert_int_equal(still == 2 * 10, cases[c].always_still);
+        assert_int_equal(the_same == 10, cases[c].always_the_same);
+        if (strstr(cases[c].more, "ordered"))
+            assert_true(!w.kept[2][4][UNITS - 1] && !w.kept[2][4][2 * UNITS - 1]);
         test_federation_destroy(t);
     }
+}
+
+/* Three of 20 units are to be left out. In round 2 every unit has a weight that changes by 2 of its size: that is the threshold. In round 3 the units
+ * numbered 5 change by 0.5, all others by 3, so one is invariant, which is not enough, and the threshold is (2 + 0.5) / 2. In round 4 all
+ * change by 1.6, so none is invariant, and any are left out; in round 5 by 1.2, so all are, and the same are left out from there on. */
+static void a_threshold_is_of_its_own_round(void **unused)
+{
+    (void)unused;
+    static const double relative[7][2] = { [1] = { 1, 2 }, { 3, 0.5 }, { 1.6, 1.6 }, { 1.2, 1.2 }, { 1.2, 1.2 }, { 1.2, 1.2 } };
+    static watcher w;
+    w = (watcher){ .full_s = { 1, 1, 1, 1, 1.2 }, .relative = relative };
+    test_federation *t = watched(ALL "rounds: 7\n", &w, NULL, false);
+    for (int d = 0; d < DEVICES; d++)
+        t->devices[d].adds = 1;
+    test_federation_run(t);
+    for (uint32_t version = 2; version < 7; version++)
+        assert_int_equal(count_kept(w.kept[version][4]), 17);
+    assert_true(!w.kept[3][4][5] && !w.kept[3][4][UNITS + 5]);
+    for (uint32_t version = 4; version < 7; version++)
+        assert_int_equal(memcmp(w.kept[version][4], w.kept[version - 1][4], sizeof w.kept[0][0]) == 0, version > 4);
+    test_federation_destroy(t);
 }
 
 /* Four devices with 10 examples add 1, the straggler with 20 adds 4. In rounds 1 and 2 the mean is 2; in round 3 it is 1 where an element belongs to one of
@@ -244,6 +279,7 @@ int main(void)
         cmocka_unit_test(the_slowest_device_gets_a_part),
         cmocka_unit_test(rounds_may_be_of_some_devices),
         cmocka_unit_test(still_units_are_left_out_first_and_again),
+        cmocka_unit_test(a_threshold_is_of_its_own_round),
         cmocka_unit_test(the_mean_is_over_those_who_have_the_unit),
         cmocka_unit_test(without_a_straggler_it_is_elementwise),
         cmocka_unit_test(resume_goes_on_with_the_same_units),

@@ -8,10 +8,8 @@
  *
  * That rows of the classifier are merged from those alone who hold the class is elementwise's own_classes, and static batch norm is
  * `evaluate: {norm_statistics: devices}`; the recipe sets both. */
+#include "method/clip.h"
 #include "method/device_width.h"
-#include "tensor/kernels.h"
-
-#include <math.h>
 
 typedef struct heterofl_state {
     mu_device_width width;
@@ -62,15 +60,7 @@ static void heterofl_manner(const void *self, mu_manner *manner)
 
 static void heterofl_gradient(void *self, const mu_step_view *view)
 {
-    const heterofl_state *state = self;
-    if (state->clip_norm == 0)
-        return;
-    double norm = sqrt(mu_kernels()->squared_norm(view->count, view->gradient));
-    if (norm <= state->clip_norm)
-        return;
-    float scale = (float)(state->clip_norm / norm);
-    for (size_t i = 0; i < view->count; i++)
-        view->gradient[i] *= scale;
+    mu_clip_gradient(view, ((const heterofl_state *)self)->clip_norm);
 }
 
 const mu_method mu_method_heterofl = {

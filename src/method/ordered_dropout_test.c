@@ -89,7 +89,8 @@ static void draw_orthonormal(mu_random *random, size_t length, bool centred, dou
     }
 }
 
-/* A = sum of values[k] * left[k] * right[k]^T, which is its decomposition; the first b terms are the best matrix of rank b (Eckart and Young 1936). */
+/* A = sum of values[k] * left[k] * right[k]^T, which is its decomposition; the first b terms are the best matrix of rank b (Eckart and Young
+ * 1936). */
 typedef struct target {
     double left[HIDDEN][OUT + IN], right[HIDDEN][OUT + IN];
 } target;
@@ -103,10 +104,11 @@ static double of_rank(const target *t, uint32_t rank, size_t in, size_t out)
     return sum;
 }
 
-/* The step's loss is a cross-entropy of classes. Against a teacher at a high temperature T it is, but for terms of z / T, the squared distance of the
- * logits about their mean (Hinton et al. 2015, arXiv:1503.02531, section 2.1): with the weight C * T^2 its gradient in a logit is z - t, where the logits of
- * both add up to 0. So A's columns are centred, and what all logits of the network have in common counts for nothing. Inputs whose
- * covariance is a multiple of the unit matrix, as in the unit ball, lead to the same minimum as the unit vectors: here are those, all in a batch. */
+/* The step's loss is a cross-entropy of classes. Against a teacher at a high temperature T it is, but for terms of z / T, the squared
+ * distance of the logits about their mean (Hinton et al. 2015, arXiv:1503.02531, section 2.1): with the weight C * T^2 its gradient in a
+ * logit is z - t, where the logits of both add up to 0. So A's columns are centred, and what all logits of the network have in common
+ * counts for nothing. Inputs whose covariance is a multiple of the unit matrix, as in the unit ball, lead to the same minimum as the unit
+ * vectors: here are those, all in a batch. */
 static void train_step(drawing *d, const target *t, mu_step_config config, unsigned char *memory, size_t size_bytes, double rate, float *weights)
 {
     enum { TEMPERATURE = 300 };
@@ -178,8 +180,8 @@ static void train(drawing *d, const target *t, bool drawn, float *weights)
 static void every_width_is_the_best_of_its_rank(void **unused)
 {
     (void)unused;
-    drawing d = drawing_create(net_written("layers:\n  - {dense: a, units: 4, bias: false}\n  - {dense: b, bias: false}\n", (mu_shape){ 1, 1, IN }, OUT),
-                               "widths: [0.25, 0.5, 0.75, 1]\n");
+    static const char linear[] = "layers:\n  - {dense: a, units: 4, bias: false}\n  - {dense: b, bias: false}\n";
+    drawing d = drawing_create(net_written(linear, (mu_shape){ 1, 1, IN }, OUT), "widths: [0.25, 0.5, 0.75, 1]\n");
     target t;
     mu_random random = mu_random_stream(21, MU_RANDOM_TEST, 0, 0);
     draw_orthonormal(&random, OUT, true, t.left);
@@ -202,8 +204,8 @@ enum { SYMBOLS = 90, EMBEDDED = 8, UNITS = 128, ITEMS = 7, BATCH = 3 };
 static mu_model *letters(uint32_t units)
 {
     char text[512];
-    snprintf(text, sizeof text, "layers:\n  - {embedding: e, channels: %d, symbols: %d}\n  - {lstm: a, units: %u}\n  - {lstm: b, units: %u, output: last}\n"
-             "  - {dense: d}\n", EMBEDDED, SYMBOLS, units, units);
+    snprintf(text, sizeof text, "layers:\n  - {embedding: e, channels: %d, symbols: %d}\n  - {lstm: a, units: %u}\n"
+             "  - {lstm: b, units: %u, output: last}\n  - {dense: d}\n", EMBEDDED, SYMBOLS, units, units);
     net n = net_written(text, (mu_shape){ 1, ITEMS, 1 }, SYMBOLS);
     mu_units_destroy(n.units);
     return n.model;

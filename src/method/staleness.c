@@ -23,3 +23,8 @@ uint32_t mu_staleness_of(const mu_control *control, const mu_task *task)
 {
     return mu_control_version(control) - task->plan.version;
 }
+
+double mu_staleness_withheld(const mu_staleness *staleness, const mu_control *control, const mu_task *task)
+{
+    return 1.0 - mu_staleness_weight(staleness, mu_staleness_of(control, task));
+}

@@ -26,6 +26,9 @@ double mu_staleness_weight(const mu_staleness *staleness, uint32_t tau);
 /* tau of an update that is folded now. */
 uint32_t mu_staleness_of(const mu_control *control, const mu_task *task);
 
+/* For a merge of parts (mu_element_fold.withheld): 1 - the weight. */
+double mu_staleness_withheld(const mu_staleness *staleness, const mu_control *control, const mu_task *task);
+
 /* Option rows, for a method whose state `state_type` has it as its member `staleness`. What a rule does not use is not looked at. */
 extern const char *const mu_staleness_rule_names[];
 #define MU_STALENESS_AT(state_type, staleness, member) (offsetof(state_type, staleness) + offsetof(mu_staleness, member))

@@ -188,10 +188,10 @@ static mu_status script_evaluate(void *self, const float *state, const mu_usable
     return MU_OK;
 }
 
-static mu_status script_evaluate_devices(void *self, const float *state, const mu_usable *part, const uint32_t *devices, uint32_t count,
-                                         uint32_t examples_each, mu_evaluation *each, mu_error *err)
+static mu_status script_evaluate_devices(void *self, const float *state, const mu_usable *part, bool own_classes, const uint32_t *devices,
+                                         uint32_t count, uint32_t examples_each, mu_evaluation *each, mu_error *err)
 {
-    (void)state, (void)part, (void)err;
+    (void)state, (void)part, (void)own_classes, (void)err;
     const test_federation *t = self;
     for (uint32_t i = 0; i < count; i++) {
         const test_device *device = &t->devices[devices[i]];

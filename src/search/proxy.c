@@ -39,7 +39,7 @@ struct mu_proxy {
 
 /* ---- one training ---- */
 
-/* What `how` works with: the numbers of units; NULL: those of one rate for all groups, another one for every mini-batch. */
+/* What `how` works with: the numbers of units, and the rule that draws them. */
 typedef struct part_rule {
     const mu_proxy_config *config;
     const uint32_t        *counts;
@@ -48,14 +48,11 @@ typedef struct part_rule {
 static void choose(const void *state, mu_choice *choice)
 {
     const part_rule *rule = state;
-    const mu_proxy_config *config = rule->config;
-    mu_random random = mu_choice_random(choice);
-    if (rule->counts)
-        memcpy(choice->counts, rule->counts, mu_units_group_count(choice->units) * sizeof *choice->counts);
-    else
-        config->counts_of_rate(choice->units, config->most_rate * mu_random_unit(&random), choice->counts);
-    if (choice->kept)
-        config->draw(choice->units, choice->counts, &random, choice->kept);
+    memcpy(choice->counts, rule->counts, mu_units_group_count(choice->units) * sizeof *choice->counts);
+    if (choice->kept) {
+        mu_random random = mu_choice_random(choice);
+        rule->config->draw(choice->units, rule->counts, &random, choice->kept);
+    }
 }
 
 static void manner(const void *state, mu_manner *manner)
@@ -66,6 +63,7 @@ static void manner(const void *state, mu_manner *manner)
 
 static const mu_how how_parts = { .choose = choose, .manner = manner };
 
+/* `counts` NULL: the whole network. */
 typedef struct task {
     const uint32_t *counts;
     uint32_t        steps, ordinal, device;
@@ -80,22 +78,40 @@ static mu_status train(mu_proxy *proxy, mu_proxy_worker *worker, const task *wha
     mu_plan plan = { .ordinal = what->ordinal, .learning_rate = config->train->learning_rate, .train = *config->train };
     plan.train.max_steps = plan.train.local_epochs = what->steps; /* a pass has at least one */
     mu_update update;
-    mu_status status = mu_trainer_run(worker->trainer, &plan, &config->training, start, config->seed, what->device, &local, &proxy->stop, worker->delta, &update, err);
+    mu_status status = mu_trainer_run(worker->trainer, &plan, &config->training, start, config->seed, what->device,
+                                      what->counts ? &local : NULL, &proxy->stop, worker->delta, &update, err);
     for (size_t i = 0; i < proxy->state_count && !status; i++)
         worker->state[i] = start[i] + worker->delta[i];
     return status;
 }
 
-/* What a state is worth by the validation examples. */
-static mu_status judge(mu_proxy *proxy, mu_proxy_worker *worker, const float *state, mu_gain *worth, mu_error *err)
+/* Batch norms have seen parts, whose outputs are scaled and vary more than the whole network's: what they remember is found anew for it, from a few hundred of
+ * the training examples. */
+static mu_status find_statistics(mu_proxy *proxy, mu_proxy_worker *worker, mu_error *err)
+{
+    enum { ENOUGH = 256 };
+    const mu_examples *examples = &proxy->config.training;
+    const size_t params = mu_model_param_count(proxy->config.model);
+    if (params == proxy->state_count)
+        return MU_OK;
+    return mu_trainer_statistics(worker->trainer, NULL, 0, examples, 0, examples->count < ENOUGH ? examples->count : ENOUGH,
+                                 proxy->config.train->batch_size, worker->state, worker->state + params, err);
+}
+
+/* What worker->state is worth by the validation examples. */
+static mu_status judge(mu_proxy *proxy, mu_proxy_worker *worker, mu_gain *worth, mu_error *err)
 {
     mu_evaluation evaluation;
-    mu_status status = mu_trainer_evaluate(worker->trainer, &proxy->config.validation, 0, proxy->config.validation.count, state, &evaluation, err);
+    const mu_examples *validation = &proxy->config.validation;
+    mu_status status = find_statistics(proxy, worker, err);
+    if (!status)
+        status = mu_trainer_evaluate(worker->trainer, validation, 0, validation->count, worker->state, &evaluation, err);
     if (status)
         return status;
     *worth = (mu_gain){ evaluation.loss_sum / (double)evaluation.count, (double)evaluation.correct / (double)evaluation.count };
-    if (!(worth->loss < MU_PROXY_LOSS_MAX))
-        worth->loss = MU_PROXY_LOSS_MAX;
+    const double guessing = log(mu_model_classes(proxy->config.model));
+    if (!(worth->loss < guessing))
+        worth->loss = guessing;
     return MU_OK;
 }
 
@@ -120,17 +136,14 @@ static mu_status take_snapshots(mu_proxy *proxy, mu_error *err)
 {
     mu_proxy_worker *worker = &proxy->workers[0];
     mu_status status = MU_OK;
-    mu_model_init(proxy->config.model, proxy->config.seed, proxy->snapshots[0]);
+    mu_model_init(proxy->config.model, proxy->config.seed, worker->state);
     for (uint32_t k = 0; k < proxy->config.snapshots && !status; k++) {
         const uint32_t before = k ? snapshot_step(&proxy->config, k - 1) : 0, steps = snapshot_step(&proxy->config, k) - before;
-        if (k)
-            memcpy(proxy->snapshots[k], proxy->snapshots[k - 1], proxy->state_count * sizeof(float));
-        if (steps) {
-            status = train(proxy, worker, &(task){ NULL, steps, k, TRAINING_DEVICE }, proxy->snapshots[k], err);
-            memcpy(proxy->snapshots[k], worker->state, proxy->state_count * sizeof(float));
-        }
+        if (steps)
+            status = train(proxy, worker, &(task){ NULL, steps, k, TRAINING_DEVICE }, proxy->snapshots[k - 1], err);
+        memcpy(proxy->snapshots[k], worker->state, proxy->state_count * sizeof(float));
         if (!status)
-            status = judge(proxy, worker, proxy->snapshots[k], &proxy->worth[k], err);
+            status = judge(proxy, worker, &proxy->worth[k], err);
         if (!status && proxy->config.watch && proxy->config.watch(proxy->config.self, 0, 0))
             status = mu_error_set(err, MU_E_INTERRUPTED, "the proxy's training was stopped");
     }
@@ -218,7 +231,7 @@ static void run_trial(mu_job *job, uint32_t worker_number)
     mu_gain after;
     t->status = train(proxy, worker, &what, proxy->snapshots[t->snapshot], &t->error);
     if (!t->status)
-        t->status = judge(proxy, worker, worker->state, &after, &t->error);
+        t->status = judge(proxy, worker, &after, &t->error);
     if (t->status)
         return;
     const mu_gain *before = &proxy->worth[t->snapshot];

@@ -21,8 +21,6 @@ typedef struct mu_proxy_config {
     const mu_train_config *train; /* batch size, learning rate, optimiser; how long is said here */
     mu_examples            training, validation;
     void (*draw)(const mu_units *units, const uint32_t *counts, mu_random *random, bool *kept); /* mu_width_random */
-    void (*counts_of_rate)(const mu_units *units, double rate, uint32_t *counts); /* of one rate for all groups */
-    double                 most_rate;
     uint64_t               seed;
     uint32_t               snapshots;      /* at least 1 */
     uint32_t               training_steps; /* mini-batches of the training that they are taken from, of which the last 60 % are never run */
@@ -33,7 +31,8 @@ typedef struct mu_proxy_config {
     void *self;
 } mu_proxy_config;
 
-/* Both are differences to the snapshot, per prediction: what is removed of the loss, and added to the accuracy. */
+/* Both are differences to the snapshot, per prediction: what is removed of the loss, and added to the accuracy. The loss of a network that is worse than
+ * guessing is taken to be that of guessing, log(classes): how far a training that went astray has gone would tell nothing and drown the others. */
 typedef struct mu_gain {
     double loss, accuracy;
 } mu_gain;
@@ -44,9 +43,7 @@ typedef struct mu_proxy mu_proxy;
 mu_status mu_proxy_create(const mu_proxy_config *config, mu_proxy **out, mu_error *err);
 void      mu_proxy_destroy(mu_proxy *proxy); /* NULL is fine */
 
-/* gains[count] of `count` vectors of numbers of units counts[count][group_count]. Round and repeats name the random streams. A training that comes to no
- * finite loss counts as one that ends at MU_PROXY_LOSS_MAX. */
-#define MU_PROXY_LOSS_MAX 100.0
+/* gains[count] of `count` vectors of numbers of units counts[count][group_count]. Round and repeats name the random streams. */
 mu_status mu_proxy_gains(mu_proxy *proxy, const uint32_t *counts, uint32_t count, uint32_t round, uint32_t repeats, mu_gain *gains, mu_error *err);
 
 /* What the whole network is worth at a snapshot: loss and accuracy, per prediction. */

@@ -192,6 +192,11 @@ static uint32_t *counts_of(mu_width_search *search, uint32_t member)
     return counts;
 }
 
+static double gain_of(const mu_width_search *search, const mu_gain *gain)
+{
+    return search->config.by_loss ? gain->loss : gain->accuracy;
+}
+
 mu_status mu_width_search_advance(mu_width_search *search, mu_proxy *proxy, mu_error *err)
 {
     const uint32_t members = mu_nsga2_member_count(search->nsga2), generation = mu_nsga2_generation(search->nsga2);
@@ -200,7 +205,7 @@ mu_status mu_width_search_advance(mu_width_search *search, mu_proxy *proxy, mu_e
     mu_status status = mu_proxy_gains(proxy, search->counts, members, generation, search->config.repeats, search->gains, err);
     for (uint32_t i = 0; i < members && !status; i++) {
         double objectives[OBJECTIVES];
-        objectives[LOST_GAIN] = -(search->config.by_loss ? search->gains[i].loss : search->gains[i].accuracy);
+        objectives[LOST_GAIN] = -gain_of(search, &search->gains[i]);
         status = relative_cost(search, search->counts + (size_t)i * search->groups, &objectives[COST], err);
         if (!status)
             status = mu_nsga2_tell(search->nsga2, i, objectives, err);
@@ -232,9 +237,18 @@ mu_width_member mu_width_search_member(mu_width_search *search, uint32_t index)
     return out;
 }
 
-void mu_width_search_front(const mu_width_search *search, uint32_t *members, uint32_t *count)
+mu_status mu_width_search_review(mu_width_search *search, mu_proxy *proxy, uint32_t tries, double *gains, mu_error *err)
 {
-    mu_pareto_front(mu_nsga2_survivors(search->nsga2), members, count);
+    const uint32_t members = mu_width_search_member_count(search), first = search->config.population;
+    for (uint32_t i = 0; i < members; i++)
+        counts_of(search, first + i);
+    mu_status status = mu_proxy_gains(proxy, search->counts + (size_t)first * search->groups, members, mu_nsga2_generation(search->nsga2),
+                                      tries * search->config.repeats, search->gains, err);
+    for (uint32_t i = 0; i < members && !status; i++) {
+        const mu_width_member member = mu_width_search_member(search, i);
+        gains[i] = (member.tries * member.gain + tries * gain_of(search, &search->gains[i])) / (member.tries + tries);
+    }
+    return status;
 }
 
 mu_status mu_width_search_hypervolume(const mu_width_search *search, double *volume, mu_error *err)
@@ -275,22 +289,24 @@ mu_status mu_width_search_encode(const mu_width_search *search, const char *sett
     return MU_OK;
 }
 
-static mu_status check_saved(const unsigned char *data, size_t size_bytes, const char *settings, const char *name, saved_head *head, mu_error *err)
+/* Before a byte of it is believed. `block_bytes`: of a search of this configuration. */
+static mu_status check_saved(const unsigned char *data, size_t size_bytes, const char *settings, const char *name, size_t block_bytes, saved_head *head,
+                             mu_error *err)
 {
     char digest[MU_SHA256_HEX_BYTES];
-    if (size_bytes < sizeof *head + DIGEST_BYTES || memcmp(data, saved_magic, sizeof saved_magic) != 0)
+    if (size_bytes < sizeof *head || memcmp(data, saved_magic, sizeof saved_magic) != 0)
         return mu_error_set(err, MU_E_PARSE, "%s: this is no saved search: it does not begin with '%s'", name, saved_magic);
-    const size_t content_bytes = size_bytes - DIGEST_BYTES;
-    mu_sha256_hex(data, content_bytes, digest);
-    if (memcmp(data + content_bytes, digest, DIGEST_BYTES) != 0)
-        return mu_error_set(err, MU_E_CHECKSUM, "%s: the saved search is damaged: its end is not the digest of what is before", name);
     memcpy(head, data, sizeof *head);
     mu_sha256_hex(settings, strlen(settings), digest);
     if (memcmp(head->settings, digest, DIGEST_BYTES) != 0)
         return mu_error_set(err, MU_E_CONFIG, "%s: this search was begun with another experiment or other options", name);
-    if (head->block_bytes != content_bytes - sizeof *head)
-        return mu_error_set(err, MU_E_PARSE, "%s: the saved search says that it has %llu bytes, and there are %zu", name,
-                            (unsigned long long)head->block_bytes, content_bytes - sizeof *head);
+    const size_t content_bytes = sizeof *head + block_bytes;
+    if (head->block_bytes != block_bytes || size_bytes != content_bytes + DIGEST_BYTES)
+        return mu_error_set(err, MU_E_CHECKSUM, "%s: the saved search is damaged: it has %zu bytes, expected %zu", name, size_bytes,
+                            content_bytes + DIGEST_BYTES);
+    mu_sha256_hex(data, content_bytes, digest);
+    if (memcmp(data + content_bytes, digest, DIGEST_BYTES) != 0)
+        return mu_error_set(err, MU_E_CHECKSUM, "%s: the saved search is damaged: its end is not the digest of what is before", name);
     return MU_OK;
 }
 
@@ -299,22 +315,23 @@ mu_status mu_width_search_decode(const mu_width_search_config *config, const cha
 {
     saved_head head;
     mu_width_search *search;
-    mu_status status = check_saved(data, size_bytes, settings, name, &head, err);
+    mu_status status = create_empty(config, &search, err);
     if (status)
         return status;
-    mu_width_search_config saved = *config;
-    saved.cost = head.cost;
-    status = create_empty(&saved, &search, err);
-    if (status)
-        return mu_error_prefix(err, status, "%s: ", name);
-    const mu_nsga2_config nsga2 = nsga2_config(search);
-    if (head.block_bytes == search->block_bytes)
+    status = check_saved(data, size_bytes, settings, name, search->block_bytes, &head, err);
+    if (!status) {
+        const mu_nsga2_config nsga2 = nsga2_config(search);
+        search->config.cost = head.cost;
         memcpy(search->block, (const unsigned char *)data + sizeof head, search->block_bytes);
-    status = mu_nsga2_restore(&nsga2, search->block, (size_t)head.block_bytes, &search->nsga2, err);
-    if (status) {
-        mu_width_search_destroy(search);
-        return mu_error_prefix(err, status, "%s: ", name);
+        status = find_whole_cost(search, err);
+        if (!status)
+            status = mu_nsga2_restore(&nsga2, search->block, search->block_bytes, &search->nsga2, err);
+        if (status)
+            mu_error_prefix(err, status, "%s: ", name);
     }
-    *out = search;
-    return MU_OK;
+    if (status)
+        mu_width_search_destroy(search);
+    else
+        *out = search;
+    return status;
 }

@@ -58,8 +58,9 @@ typedef struct mu_width_member {
 
 uint32_t        mu_width_search_member_count(const mu_width_search *search); /* 0 before the first generation */
 mu_width_member mu_width_search_member(mu_width_search *search, uint32_t index);
-/* The best compromises among them, from the cheapest: members[member_count], *count of them are written. Cost and gain both rise strictly. */
-void mu_width_search_front(const mu_width_search *search, uint32_t *members, uint32_t *count);
+/* Before rows are chosen among the survivors: all are tried again, as often as in `tries` generations, because the front is where luck gathers. gains[member_count]
+ * are the means of all tries, old and new. The search itself does not change. */
+mu_status mu_width_search_review(mu_width_search *search, mu_proxy *proxy, uint32_t tries, double *gains, mu_error *err);
 /* How much of the plane the front covers, from a cost of 1 and a gain of 0. */
 mu_status mu_width_search_hypervolume(const mu_width_search *search, double *volume, mu_error *err);
 

@@ -47,6 +47,8 @@ static refusal refusals[] = {
     { "fjord", MU_HOW, MU_MERGE, true, "fjord", "it has to answer 'what', 'how' and 'merge'", false },
     { "fjord", MU_MERGE, MU_WHAT, true, "fjord", "it has to answer 'what', 'how' and 'merge'", false },
     { "fjord", MU_MERGE, MU_HOW, true, "fjord", "it has to answer 'what', 'how' and 'merge'", false },
+    { "distreal", MU_WHAT, MU_HOW, true, "distreal", "distreal has to answer both 'what' and 'how'", false },
+    { "distreal", MU_HOW, MU_WHAT, true, "distreal", "distreal has to answer both 'what' and 'how'", false },
     { "small", MU_WHAT, MU_HOW, false, "scaffold", "keeps and sends beside the weights is of the whole", false },
     { "relay", MU_WHEN, MU_HOW, false, "scaffold", "what devices keep", false },
     { "fedhisyn", MU_WHEN, MU_MERGE, false, "fednova", "in the rings of fedhisyn a change is the work of several devices", false },

@@ -18,6 +18,7 @@ typedef struct piece {
     mu_simulator    *simulator;
     const float     *state;
     const mu_usable *part;
+    const bool      *classes; /* those that count; NULL: all */
     mu_examples      examples;
     uint32_t         first, count;
     mu_evaluation   *sum; /* what its result is added to */
@@ -107,8 +108,8 @@ void mu_simulator_release_tiers(mu_simulator *sim)
 static void evaluate_piece(mu_job *job, uint32_t worker)
 {
     piece *p = (piece *)job;
-    p->status = mu_trainer_evaluate_part(p->simulator->evaluators[worker], p->part->kept, p->part->statistics, &p->examples, p->first,
-                                         p->count, p->state, &p->result, &p->error);
+    p->status = mu_trainer_evaluate_part(p->simulator->evaluators[worker], p->part->kept, p->part->statistics, p->classes, &p->examples,
+                                         p->first, p->count, p->state, &p->result, &p->error);
 }
 
 /* What an evaluation is about: which parts, and where the results go. */
@@ -193,20 +194,40 @@ mu_status mu_simulator_evaluate(void *self, const float *state, const mu_usable 
     return status;
 }
 
-mu_status mu_simulator_evaluate_devices(void *self, const float *state, const mu_usable *part, const uint32_t *devices, uint32_t count,
-                                        uint32_t examples_each, mu_evaluation *each, mu_error *err)
+/* Which classes each device has an example of, [count][classes]; NULL: no memory. */
+static bool *find_classes(const mu_simulator *sim, const uint32_t *devices, uint32_t count)
+{
+    uint32_t classes = mu_data_classes(sim->data), *counts = malloc(classes * sizeof *counts);
+    bool *found = malloc((count ? count : 1) * (size_t)classes * sizeof *found);
+    for (uint32_t i = 0; i < count && counts && found; i++) {
+        mu_data_label_counts(sim->data, devices[i], counts);
+        for (uint32_t c = 0; c < classes; c++)
+            found[(size_t)i * classes + c] = counts[c] > 0;
+    }
+    if (!counts) {
+        free(found);
+        return NULL;
+    }
+    free(counts);
+    return found;
+}
+
+mu_status mu_simulator_evaluate_devices(void *self, const float *state, const mu_usable *part, bool own_classes, const uint32_t *devices,
+                                        uint32_t count, uint32_t examples_each, mu_evaluation *each, mu_error *err)
 {
     mu_simulator *sim = self;
     piece *pieces = calloc(count ? count : 1, sizeof *pieces);
     mu_device_examples *sources = calloc(count ? count : 1, sizeof *sources);
+    bool *classes = own_classes ? find_classes(sim, devices, count) : NULL;
     mu_status status = MU_OK;
-    if (!pieces || !sources)
+    if (!pieces || !sources || (own_classes && !classes))
         status = mu_error_set(err, MU_E_MEMORY, "no memory to evaluate on %u devices", count);
     for (uint32_t i = 0; i < count && !status; i++) {
         sources[i] = (mu_device_examples){ sim->data, devices[i] };
         mu_examples examples = mu_device_examples_of(&sources[i]);
         pieces[i] = (piece){
             .job = { .run = evaluate_piece }, .simulator = sim, .state = state, .part = part, .examples = examples,
+            .classes = classes ? classes + (size_t)i * mu_data_classes(sim->data) : NULL,
             .count = examples.count < examples_each ? examples.count : examples_each,
         };
     }
@@ -214,6 +235,7 @@ mu_status mu_simulator_evaluate_devices(void *self, const float *state, const mu
         status = run(sim, pieces, count, err);
     for (uint32_t i = 0; i < count && !status; i++)
         each[i] = pieces[i].result;
+    free(classes);
     free(sources);
     free(pieces);
     return status;

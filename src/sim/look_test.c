@@ -101,6 +101,60 @@ static void nobody(void **unused)
     looked_release(&dry);
 }
 
+/* Right answers among the first eight examples of a device, by a softmax regression's own sums: a class that it has no example of scores 0. */
+static uint64_t right_by_hand(const mu_experiment *experiment, const float *state, uint32_t device)
+{
+    const mu_data *data = mu_experiment_data(experiment);
+    bool has[10] = { false };
+    uint32_t own = mu_data_num_examples(data, device);
+    uint64_t right = 0;
+    float picture[784];
+    int32_t label;
+    for (uint32_t i = 0; i < own; i++) {
+        mu_data_read(data, device, &i, 1, picture, &label);
+        has[label] = true;
+    }
+    for (uint32_t i = 0; i < own && i < 8; i++) {
+        mu_data_read(data, device, &i, 1, picture, &label);
+        int32_t best = 0;
+        double most = -INFINITY;
+        for (int32_t c = 0; c < 10; c++) {
+            double score = (double)state[7840 + c]; /* the bias is behind the weights [784][10] */
+            for (uint32_t p = 0; p < 784; p++)
+                score += (double)picture[p] * (double)state[p * 10 + (uint32_t)c];
+            score = has[c] ? score : 0.0;
+            if (score > most) {
+                most = score;
+                best = c;
+            }
+        }
+        right += best == label;
+    }
+    return right;
+}
+
+static void by_the_classes_that_a_device_has(void **unused)
+{
+    (void)unused;
+    mu_experiment *experiment = experiment_from("rounds: 2\nmodel: softmax-regression\nwhen: {cohort: 3}\n"
+                                                "data: {name: writers, devices: 30, examples_per_device: 12, class_alpha: 0.2, test_examples: 10}\n"
+                                                "evaluate: {device_examples: 8, own_classes: true}\n");
+    mu_simulation *simulation;
+    mu_error err;
+    looked l = { 0 };
+    if (mu_simulation_create(experiment, &(mu_simulate_config){ .workers = 2 }, NULL, &simulation, &err) ||
+        mu_simulation_run(simulation, &err) ||
+        mu_federation_look_at_devices(mu_simulation_federation(simulation), &l.devices, &l.each, &l.count, &err))
+        fail_msg("%s", err.message);
+    const float *state = mu_federation_state(mu_simulation_federation(simulation));
+    assert_int_equal(l.count, 30);
+    for (uint32_t i = 0; i < l.count; i++)
+        assert_int_equal(l.each[i].correct, right_by_hand(experiment, state, l.devices[i]));
+    looked_release(&l);
+    mu_simulation_destroy(simulation);
+    mu_experiment_destroy(experiment);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +162,7 @@ int main(void)
         cmocka_unit_test(more_devices_are_the_same_and_others),
         cmocka_unit_test(the_draw_is_the_seeds),
         cmocka_unit_test(nobody),
+        cmocka_unit_test(by_the_classes_that_a_device_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

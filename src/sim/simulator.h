@@ -81,8 +81,8 @@ void       mu_simulator_release_flights(mu_simulator *simulator);
 /* evaluate.c */
 mu_status mu_simulator_evaluate(void *self, const float *state, const mu_usable *parts, uint32_t part_count, uint32_t tier_examples,
                                 mu_evaluation *tests, mu_evaluation *tiers, mu_error *err);
-mu_status mu_simulator_evaluate_devices(void *self, const float *state, const mu_usable *part, const uint32_t *devices, uint32_t count,
-                                        uint32_t examples_each, mu_evaluation *each, mu_error *err);
+mu_status mu_simulator_evaluate_devices(void *self, const float *state, const mu_usable *part, bool own_classes, const uint32_t *devices,
+                                        uint32_t count, uint32_t examples_each, mu_evaluation *each, mu_error *err);
 void      mu_simulator_release_tiers(mu_simulator *simulator);
 
 /* statistics.c */

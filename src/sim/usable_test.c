@@ -78,8 +78,8 @@ static world run_from(const char *yaml, uint32_t workers)
     unlink(path);
     const mu_observer observer = { .self = &w.told, .round = on_round, .event = on_event };
     const mu_simulate_config config = { .workers = workers };
-    uint32_t *devices, count;
-    mu_evaluation *each;
+    uint32_t *devices = NULL, count = 0;
+    mu_evaluation *each = NULL;
     if (mu_simulation_create(w.experiment, &config, &observer, &w.simulation, &err) || mu_simulation_run(w.simulation, &err) ||
         mu_federation_look_at_devices(mu_simulation_federation(w.simulation), &devices, &each, &count, &err))
         fail_msg("%s", err.message);

@@ -160,7 +160,7 @@ mu_status mu_choosing_begin(mu_training *t, mu_error *err)
 {
     mu_trainer *trainer = t->trainer;
     mu_choosing *choosing = &trainer->choosing;
-    MU_ASSERT(trainer->units && !t->how->gradient);
+    MU_ASSERT(trainer->units);
     trainer->step = NULL; /* the block is the parts' */
     choosing->step = NULL;
     mu_status status = is_shape(trainer, t->plan->kept) ? MU_OK : make_shape(trainer, t->plan->kept, err);
@@ -267,6 +267,21 @@ static const float *part_factors(mu_training *t)
 
 /* ---- training it ---- */
 
+/* The method's look at the gradient that is about to be taken: of the mini-batch's part, or, where it is to teach, of all that the plan has. */
+static void show_gradient(mu_training *t, mu_step *step, const mu_model *model)
+{
+    if (!t->how->gradient)
+        return;
+    mu_step_view view = t->view;
+    view.model = model;
+    view.params = mu_step_state(step);
+    view.gradient = mu_step_gradients(step);
+    view.count = mu_model_param_count(model);
+    if (model != t->trainer->trained)
+        view.round_start = NULL;
+    t->how->gradient(t->local->state, &view);
+}
+
 static mu_step_result learn(mu_training *t, const mu_choice *choice, const uint32_t *indices, uint32_t count)
 {
     mu_choosing *choosing = &t->trainer->choosing;
@@ -280,6 +295,7 @@ static mu_step_result learn(mu_training *t, const mu_choice *choice, const uint3
     t->examples->read(t->examples->self, indices, count, mu_step_input(step), mu_step_labels(step));
     const mu_step_manner manner = { .held = t->classes, .factors = part_factors(t) };
     mu_step_result result = mu_step_gradient_as(step, &manner, count, &t->dropout);
+    show_gradient(t, step, mu_submodel_model(choosing->part));
     mu_step_update(step, t->plan->learning_rate);
     choosing->progress = mu_step_get_progress(step);
     mu_submodel_scatter(choosing->part, MU_EXTENT_STATE, mu_step_state(step), choosing->state);
@@ -320,6 +336,7 @@ static mu_step_result teach(mu_training *t, const mu_choice *choice, bool everyt
     mu_step_result result = mu_step_gradient_as(teacher, &manner, count, &t->dropout);
     if (!everything)
         learn_from(t, teacher, choice, count);
+    show_gradient(t, teacher, model);
     mu_step_update(teacher, t->plan->learning_rate);
     return result;
 }

@@ -93,7 +93,7 @@ static void tasks_do_not_know_each_other(void **unused)
         t.plan.kept = NULL;
         optimise(&t, n / 2 % 3);
         if (n % 5 > 1)
-            keep_a_part(&t);
+            keep_thirds(&t, 1 + (uint32_t)n % 2);
         const mu_how *how = n % 7 == 4 ? &not_choosing : &choosing;
         outcome again = run_with(trainer, &t, how, (mu_local){ 0 }), fresh = run(&t, how);
         check_same(&t, &again, &fresh, "after other tasks");

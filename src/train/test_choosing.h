@@ -119,14 +119,20 @@ static inline trial trial_create(mu_model *model)
     return t;
 }
 
-static inline void keep_a_part(trial *t)
+/* Some of each group: that many thirds. */
+static inline void keep_thirds(trial *t, uint32_t thirds)
 {
     mu_random random = mu_random_stream(21, MU_RANDOM_TEST, 0, 0);
     for (size_t g = 0; g < mu_units_group_count(t->s.units); g++) {
         const mu_unit_group *group = mu_units_group(t->s.units, g);
-        keep_random(&t->s, &random, group, (2 * group->count + 2) / 3);
+        keep_random(&t->s, &random, group, (thirds * group->count + 2) / 3);
     }
     t->plan.kept = t->s.kept;
+}
+
+static inline void keep_a_part(trial *t)
+{
+    keep_thirds(t, 2);
 }
 
 static inline void optimise(trial *t, int kind)

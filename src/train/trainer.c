@@ -348,11 +348,12 @@ static void load_state(mu_trainer *trainer, const bool *kept, const float *state
 mu_status mu_trainer_evaluate(mu_trainer *trainer, const mu_examples *examples, uint32_t first, uint32_t count, const float *state,
                               mu_evaluation *out, mu_error *err)
 {
-    return mu_trainer_evaluate_part(trainer, NULL, 0, examples, first, count, state, out, err);
+    return mu_trainer_evaluate_part(trainer, NULL, 0, NULL, examples, first, count, state, out, err);
 }
 
-mu_status mu_trainer_evaluate_part(mu_trainer *trainer, const bool *kept, uint32_t statistics, const mu_examples *examples, uint32_t first,
-                                   uint32_t count, const float *state, mu_evaluation *out, mu_error *err)
+mu_status mu_trainer_evaluate_part(mu_trainer *trainer, const bool *kept, uint32_t statistics, const bool *classes,
+                                   const mu_examples *examples, uint32_t first, uint32_t count, const float *state, mu_evaluation *out,
+                                   mu_error *err)
 {
     enum { BATCH = 50 };
     mu_step_config config = mu_step_config_default();
@@ -370,7 +371,7 @@ mu_status mu_trainer_evaluate_part(mu_trainer *trainer, const bool *kept, uint32
     for (uint32_t done = 0; done < count; done += BATCH) {
         uint32_t batch = count - done < BATCH ? count - done : BATCH;
         read_run(trainer, examples, first + done, batch);
-        mu_step_result result = mu_step_evaluate(step, batch);
+        mu_step_result result = mu_step_evaluate_held(step, classes, batch);
         out->loss_sum += result.loss_sum;
         out->correct += result.correct;
     }
