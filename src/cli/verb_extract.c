@@ -274,7 +274,7 @@ const cli_verb cli_verb_extract = {
     .summary = "cut a narrower network out of a run's model",
     .about = "Where devices train the first units of every layer (recipes fjord, heterofl, small), narrower networks lie within the wide one and can be "
              "used by themselves: on a smaller device, or where an answer may cost less. This writes one of them as a network of its own: its "
-             "weights, with the names that PyTorch gives them and the norm statistics of its width, and its layers as a model file, which "
+             "weights, with the names that PyTorch gives them and the norms' statistics that the run kept for its width (fjord; other recipes keep those of the widest alone), and its layers as a model file, which "
              "another experiment can name. Where the method makes no such parts there is one network, of width 1: the whole model.\n\n"
              "The run's data must be there, because they say what goes in and how many classes come out.",
     CLI_EXAMPLES(examples),

@@ -1,6 +1,7 @@
 /* HeteroFL: how often each level is drawn, a round worked out by hand, and which classes a device has in updates that wait and in checkpoints. */
 #include "fl/experiment_support.h"
 #include "muster/federation.h"
+#include "sim/run_support.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -198,23 +199,6 @@ static void one_round_by_hand(void **unused)
 
 /* ---- updates that wait ---- */
 
-typedef struct stopper {
-    uint32_t rounds, stop_after;
-} stopper;
-
-static mu_status note_round(void *self, const mu_round_report *report, mu_error *err)
-{
-    (void)report, (void)err;
-    ((stopper *)self)->rounds++;
-    return MU_OK;
-}
-
-static bool note_stop(void *self)
-{
-    const stopper *s = self;
-    return s->stop_after && s->rounds > s->stop_after;
-}
-
 static float *run(const char *more, const char *setting, const char *checkpoint_path, bool resume, uint32_t stop_after, size_t *count)
 {
     char text[1200];
@@ -223,19 +207,8 @@ static float *run(const char *more, const char *setting, const char *checkpoint_
     mu_error err = { 0 };
     if (experiment_try(text, setting, &experiment, &err))
         fail_msg("%s", err.message);
-    stopper stop = { .stop_after = stop_after };
-    mu_observer observer = { .self = &stop, .round = note_round, .stop = note_stop };
-    mu_simulate_config config = { .workers = 2, .checkpoint_path = checkpoint_path, .resume = resume };
-    mu_simulation *simulation = NULL;
-    if (mu_simulation_create(experiment, &config, &observer, &simulation, &err))
-        fail_msg("%s", err.message);
-    mu_status status = mu_simulation_run(simulation, &err);
-    if (status != (stop_after ? MU_E_INTERRUPTED : MU_OK))
-        fail_msg("%s: %s", mu_status_name(status), err.message);
+    float *state = run_in_pieces(experiment, checkpoint_path, resume, stop_after);
     *count = mu_model_state_count(mu_experiment_model(experiment));
-    float *state = malloc(*count * sizeof *state);
-    memcpy(state, mu_federation_state(mu_simulation_federation(simulation)), *count * sizeof *state);
-    mu_simulation_destroy(simulation);
     mu_experiment_destroy(experiment);
     return state;
 }

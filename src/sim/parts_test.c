@@ -1,6 +1,7 @@
 /* Plans that keep a part of the model: what the trainer makes of one, how parts are merged, and that a run with them goes on as if nothing had been. */
 #include "fl/experiment_support.h"
 #include "muster/federation.h"
+#include "sim/run_support.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -227,39 +228,10 @@ static void plans_keep_what_their_method_says(void **unused)
     }
 }
 
-typedef struct stopper {
-    uint32_t rounds, stop_after;
-} stopper;
-
-static mu_status note_round(void *self, const mu_round_report *report, mu_error *err)
-{
-    (void)report, (void)err;
-    ((stopper *)self)->rounds++;
-    return MU_OK;
-}
-
-static bool note_stop(void *self)
-{
-    const stopper *s = self;
-    return s->stop_after && s->rounds > s->stop_after;
-}
-
 static float *run(const char *more, const char *checkpoint_path, bool resume, uint32_t stop_after)
 {
     setup s = setup_create(more);
-    stopper stop = { .stop_after = stop_after };
-    mu_observer observer = { .self = &stop, .round = note_round, .stop = note_stop };
-    mu_simulate_config config = { .workers = 2, .checkpoint_path = checkpoint_path, .resume = resume };
-    mu_simulation *simulation = NULL;
-    mu_error err = { 0 };
-    if (mu_simulation_create(s.experiment, &config, &observer, &simulation, &err))
-        fail_msg("%s", err.message);
-    mu_status status = mu_simulation_run(simulation, &err);
-    if (status != (stop_after ? MU_E_INTERRUPTED : MU_OK))
-        fail_msg("%s: %s", mu_status_name(status), err.message);
-    float *state = malloc(s.state_count * sizeof *state);
-    memcpy(state, mu_federation_state(mu_simulation_federation(simulation)), s.state_count * sizeof *state);
-    mu_simulation_destroy(simulation);
+    float *state = run_in_pieces(s.experiment, checkpoint_path, resume, stop_after);
     setup_release(&s);
     return state;
 }

@@ -72,6 +72,47 @@ static inline run_result run_experiment(const run_setup *setup)
     return result;
 }
 
+/* Counts the rounds that it is told of, and stops a run. */
+typedef struct stopper {
+    uint32_t rounds, stop_after; /* rounds beside round 0; 0: never */
+} stopper;
+
+static inline mu_status stopper_round(void *self, const mu_round_report *report, mu_error *err)
+{
+    (void)report, (void)err;
+    ((stopper *)self)->rounds++;
+    return MU_OK;
+}
+
+static inline bool stopper_stop(void *self)
+{
+    const stopper *s = self;
+    return s->stop_after && s->rounds > s->stop_after;
+}
+
+/* The weights that a run comes to on two workers, which the caller frees. With stop_after it is interrupted there, and the checkpoint has what it was; with
+ * `resume` it goes on from the checkpoint. */
+static inline float *run_in_pieces(const mu_experiment *experiment, const char *checkpoint_path, bool resume, uint32_t stop_after)
+{
+    stopper stop = { .stop_after = stop_after };
+    mu_observer observer = { .self = &stop, .round = stopper_round, .stop = stopper_stop };
+    mu_simulate_config config = { .workers = 2, .checkpoint_path = checkpoint_path, .resume = resume };
+    mu_simulation *simulation = NULL;
+    mu_error err = { 0 };
+    mu_status status = mu_simulation_create(experiment, &config, &observer, &simulation, &err);
+    if (!status)
+        status = mu_simulation_run(simulation, &err);
+    if (status != (stop_after ? MU_E_INTERRUPTED : MU_OK)) {
+        fprintf(stderr, "%s: %s\n", mu_status_name(status), err.message);
+        abort();
+    }
+    size_t size_bytes = mu_model_state_count(mu_experiment_model(experiment)) * sizeof(float);
+    float *state = malloc(size_bytes);
+    memcpy(state, mu_federation_state(mu_simulation_federation(simulation)), size_bytes);
+    mu_simulation_destroy(simulation);
+    return state;
+}
+
 static inline bool is_finite(const run_result *result)
 {
     for (size_t i = 0; i < result->state_count; i++)
