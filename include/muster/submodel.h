@@ -94,6 +94,10 @@ typedef struct mu_submodel mu_submodel;
  * at a time. MU_E_MEMORY when the arena is too small. */
 MU_API mu_status mu_submodel_plan(const mu_units *units, mu_arena *arena, mu_submodel **out, mu_error *err);
 
+/* The same in memory of its own. MU_E_MEMORY; *out is then NULL. */
+MU_API mu_status mu_submodel_create(const mu_units *units, mu_submodel **out, mu_error *err);
+MU_API void      mu_submodel_destroy(mu_submodel *submodel); /* one that was created, not planned; NULL is fine */
+
 /* Become the network of this choice; NULL: the whole model. MU_E_RANGE when a group keeps nothing; the submodel is then as before.
  * Whatever was planned for the network that it was is void. */
 MU_API mu_status mu_submodel_form(mu_submodel *submodel, const bool *kept, mu_error *err);

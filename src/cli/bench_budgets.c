@@ -17,48 +17,62 @@ struct cli_budget_rule {
     const char       *options;  /* of the method; every %g is the width times the next of `shares` */
     double            shares[5];
     mu_width_rounding rounding;
-    void (*choose)(const mu_units *units, const uint32_t *counts, bool *kept); /* NULL: the first part that the method says is usable */
+    mu_status (*choose)(const mu_units *units, const uint32_t *counts, bool *kept, mu_error *err); /* NULL: the first part that the method says is usable */
     bool              whole;    /* the plan has everything: what is trained follows from the budget, or there is no choice */
 };
 
 enum { A_ROUND = 5 };
+
+static mu_status no_memory(mu_error *err)
+{
+    return mu_error_set(err, MU_E_MEMORY, "no memory for a part of the model");
+}
 
 static mu_random stream(void)
 {
     return mu_random_stream(1, MU_RANDOM_TEST, 1, 0);
 }
 
-static void rolling(const mu_units *units, const uint32_t *counts, bool *kept)
+static mu_status rolling(const mu_units *units, const uint32_t *counts, bool *kept, mu_error *err)
 {
+    (void)err;
     mu_width_rolling(units, counts, A_ROUND, kept);
+    return MU_OK;
 }
 
-static void by_chance(const mu_units *units, const uint32_t *counts, bool *kept)
+static mu_status by_chance(const mu_units *units, const uint32_t *counts, bool *kept, mu_error *err)
 {
+    (void)err;
     mu_random random = stream();
     mu_width_random(units, counts, &random, kept);
+    return MU_OK;
 }
 
 /* AFD's and FLuID's choices, while nothing is known of units yet, are as scattered as later ones. */
-static void by_scores(const mu_units *units, const uint32_t *counts, bool *kept)
+static mu_status by_scores(const mu_units *units, const uint32_t *counts, bool *kept, mu_error *err)
 {
     mu_random random = stream();
     float    *scores = calloc(mu_units_count(units) + 1, sizeof *scores);
     uint32_t *order = calloc(mu_units_count(units) + 1, sizeof *order);
-    MU_ASSERT(scores && order);
-    mu_scores_order(units, scores, 0.1, &random, order);
-    mu_scores_keep(units, counts, order, kept);
+    mu_status status = scores && order ? MU_OK : no_memory(err);
+    if (!status) {
+        mu_scores_order(units, scores, 0.1, &random, order);
+        mu_scores_keep(units, counts, order, kept);
+    }
     free(order);
     free(scores);
+    return status;
 }
 
-static void invariant(const mu_units *units, const uint32_t *counts, bool *kept)
+static mu_status invariant(const mu_units *units, const uint32_t *counts, bool *kept, mu_error *err)
 {
     mu_random random = stream();
     bool *stable = calloc(mu_units_count(units) + 1, sizeof *stable);
-    MU_ASSERT(stable);
+    if (!stable)
+        return no_memory(err);
     mu_invariant_keep(units, counts, stable, NULL, &random, kept);
     free(stable);
+    return MU_OK;
 }
 
 static const cli_budget_rule rules[] = {
@@ -125,26 +139,6 @@ static mu_status create_model(cli_budget_task *t, const cli_bench_case *network,
 
 /* ---- what a part costs ---- */
 
-/* A submodel of the task's model. */
-typedef struct part {
-    mu_submodel *submodel;
-    void        *memory;
-} part;
-
-static mu_status part_create(const mu_units *units, part *out, mu_error *err)
-{
-    mu_arena arena = mu_arena_measuring();
-    mu_status status = mu_submodel_plan(units, &arena, &out->submodel, err);
-    if (status)
-        return status;
-    const size_t size_bytes = arena.used_bytes;
-    out->memory = mu_arena_block(size_bytes);
-    if (!out->memory)
-        return mu_error_set(err, MU_E_MEMORY, "no memory for a part of the model: %zu bytes", size_bytes);
-    arena = mu_arena_over(out->memory, size_bytes);
-    return mu_submodel_plan(units, &arena, &out->submodel, err);
-}
-
 static const mu_how *how_of(const cli_budget_task *t)
 {
     const mu_how *how = mu_method_named(t->rule->method)->how;
@@ -168,21 +162,21 @@ static mu_status keep_width(cli_budget_task *t, double width, mu_error *err)
     if (t->rule->choose) {
         uint32_t *counts = calloc(mu_units_group_count(t->units) + 1, sizeof *counts);
         if (!counts)
-            return mu_error_set(err, MU_E_MEMORY, "no memory for a part of the model");
+            return no_memory(err);
         mu_width_counts(t->units, width, t->rule->rounding, counts);
-        t->rule->choose(t->units, counts, t->kept);
+        mu_status status = t->rule->choose(t->units, counts, t->kept, err);
         free(counts);
-        return MU_OK;
+        return status;
     }
     mu_status status = configure(t, width, err);
-    if (!status)
-        MU_ASSERT(what->usable(t->state, t->units, 0, &(mu_usable){ .kept = t->kept }));
+    bool usable = !status && what->usable(t->state, t->units, 0, &(mu_usable){ .kept = t->kept });
+    MU_ASSERT(status || usable);
     return status;
 }
 
 /* Over the mini-batches of the task: multiply-accumulates of an example, and the most that the step of any of them takes. `kept` and `counts`
  * are room for a choice. */
-static mu_status walk_choices(cli_budget_task *t, const part *p, uint64_t held_macs, uint32_t *counts, bool *kept, size_t *step_bytes,
+static mu_status walk_choices(cli_budget_task *t, mu_submodel *p, uint64_t held_macs, uint32_t *counts, bool *kept, size_t *step_bytes,
                               mu_error *err)
 {
     const bool teaches = manner_of(t).teaches;
@@ -191,12 +185,12 @@ static mu_status walk_choices(cli_budget_task *t, const part *p, uint64_t held_m
         mu_choice choice = { .units = t->units, .plan = &t->plan, .step = step, .counts = counts, .kept = kept,
                              .afford_macs = t->afford_macs / CLI_BUDGET_BATCH };
         how_of(t)->choose(t->state, &choice);
-        mu_status status = mu_submodel_form(p->submodel, kept, err);
-        const uint64_t macs = status ? 0 : cli_bench_macs(mu_submodel_model(p->submodel), 1);
+        mu_status status = mu_submodel_form(p, kept, err);
+        const uint64_t macs = status ? 0 : cli_bench_macs(mu_submodel_model(p), 1);
         const bool     everything = macs == held_macs;
         size_t         bytes = 0;
         if (!status && !(teaches && everything))
-            status = mu_plan_step_bytes(mu_submodel_model(p->submodel), &t->plan, false, &bytes, err);
+            status = mu_plan_step_bytes(mu_submodel_model(p), &t->plan, false, &bytes, err);
         if (status)
             return status;
         t->macs += (double)(teaches && !everything ? held_macs + macs : macs) / CLI_BUDGET_STEPS;
@@ -206,31 +200,31 @@ static mu_status walk_choices(cli_budget_task *t, const part *p, uint64_t held_m
 }
 
 /* As the federation counts. */
-static mu_status count_choices(cli_budget_task *t, const part *p, mu_error *err)
+static mu_status count_choices(cli_budget_task *t, mu_submodel *p, mu_error *err)
 {
     const mu_manner manner = manner_of(t);
-    part      held = { 0 };
+    mu_submodel *held = NULL;
     size_t    step_bytes = 0;
     uint32_t *counts = calloc(mu_units_group_count(t->units) + 1, sizeof *counts);
     bool     *kept = calloc(mu_units_count(t->units) + 1, sizeof *kept);
-    mu_status status = counts && kept ? part_create(t->units, &held, err) : mu_error_set(err, MU_E_MEMORY, "no memory for choices");
+    mu_status status = counts && kept ? mu_submodel_create(t->units, &held, err) : mu_error_set(err, MU_E_MEMORY, "no memory for choices");
     if (!status)
-        status = mu_submodel_form(held.submodel, t->plan.kept, err);
+        status = mu_submodel_form(held, t->plan.kept, err);
     if (!status)
-        status = walk_choices(t, p, cli_bench_macs(mu_submodel_model(held.submodel), 1), counts, kept, &step_bytes, err);
+        status = walk_choices(t, p, cli_bench_macs(mu_submodel_model(held), 1), counts, kept, &step_bytes, err);
     if (!status)
-        status = mu_plan_peak_memory_choosing(mu_submodel_model(held.submodel), &t->plan, &manner, CLI_BUDGET_EXAMPLES, step_bytes, false,
+        status = mu_plan_peak_memory_choosing(mu_submodel_model(held), &t->plan, &manner, CLI_BUDGET_EXAMPLES, step_bytes, false,
                                               &t->planned_bytes, err);
     free(counts);
     free(kept);
-    mu_arena_block_free(held.memory);
+    mu_submodel_destroy(held);
     return status;
 }
 
-static mu_status count(cli_budget_task *t, const part *p, mu_error *err)
+static mu_status count(cli_budget_task *t, mu_submodel *p, mu_error *err)
 {
-    const mu_model *model = mu_submodel_model(p->submodel);
-    mu_status status = mu_submodel_form(p->submodel, t->plan.kept, err);
+    const mu_model *model = mu_submodel_model(p);
+    mu_status status = mu_submodel_form(p, t->plan.kept, err);
     if (status)
         return status;
     t->bytes_up = mu_model_state_count(model) * sizeof(float);
@@ -244,16 +238,16 @@ static mu_status count(cli_budget_task *t, const part *p, mu_error *err)
 /* ---- finding it ---- */
 
 /* The most that a mini-batch of the plan computes: with a teacher, both. The next narrower width is 0.8 of it, and so is, at most, what it computes. */
-static mu_status most_macs(cli_budget_task *t, const part *p, double *macs, mu_error *err)
+static mu_status most_macs(cli_budget_task *t, mu_submodel *p, double *macs, mu_error *err)
 {
-    mu_status status = mu_submodel_form(p->submodel, t->kept, err);
+    mu_status status = mu_submodel_form(p, t->kept, err);
     if (!status)
-        *macs = (double)cli_bench_macs(mu_submodel_model(p->submodel), 1) * (manner_of(t).teaches ? 1.8 : 1);
+        *macs = (double)cli_bench_macs(mu_submodel_model(p), 1) * (manner_of(t).teaches ? 1.8 : 1);
     return status;
 }
 
 /* Halving, until widths differ by less than one unit of the widest layers. */
-static mu_status fit(cli_budget_task *t, const part *p, double most, mu_error *err)
+static mu_status fit(cli_budget_task *t, mu_submodel *p, double most, mu_error *err)
 {
     enum { HALVINGS = 12 };
     double fits = 1e-3, too_wide = 2, macs;
@@ -282,19 +276,19 @@ static double afford(const void *clock, const mu_plan *plan, uint64_t done_macs)
 
 static mu_status set_up(cli_budget_task *t, double budget, mu_error *err)
 {
-    part p = { 0 };
-    mu_status status = part_create(t->units, &p, err);
+    mu_submodel *p = NULL;
+    mu_status status = mu_submodel_create(t->units, &p, err);
     const double most = budget * (1 + 1e-9) * (double)cli_bench_macs(t->model, 1); /* a rounding error costs no unit */
     t->afford_macs = most * CLI_BUDGET_BATCH;
     t->plan = (mu_plan){ .learning_rate = 0.01, .step_time_s = 1,
                          .train = { .local_epochs = 1, .batch_size = CLI_BUDGET_BATCH, .learning_rate = 0.01 } };
     if (!status && !t->rule->whole) {
-        status = fit(t, &p, most, err);
+        status = fit(t, p, most, err);
         t->plan.kept = memchr(t->kept, false, mu_units_count(t->units)) ? t->kept : NULL;
     }
     if (!status)
-        status = count(t, &p, err);
-    mu_arena_block_free(p.memory);
+        status = count(t, p, err);
+    mu_submodel_destroy(p);
     return status;
 }
 

@@ -34,22 +34,3 @@ void cli_bench_whole_release(cli_bench_whole *whole)
     mu_model_destroy(whole->model);
     *whole = (cli_bench_whole){ 0 };
 }
-
-mu_status cli_bench_submodel_create(const mu_units *units, mu_submodel **out, void **memory, mu_error *err)
-{
-    mu_arena arena = mu_arena_measuring();
-    mu_status status = mu_submodel_plan(units, &arena, out, err);
-    if (status)
-        return status;
-    size_t size_bytes = arena.used_bytes;
-    void *block = mu_arena_block(size_bytes);
-    if (!block)
-        return mu_error_set(err, MU_E_MEMORY, "no memory for a submodel of %zu bytes", size_bytes);
-    arena = mu_arena_over(block, size_bytes);
-    status = mu_submodel_plan(units, &arena, out, err);
-    if (status)
-        mu_arena_block_free(block);
-    else
-        *memory = block;
-    return status;
-}

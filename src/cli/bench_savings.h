@@ -20,9 +20,6 @@ typedef struct cli_bench_whole {
 mu_status cli_bench_whole_create(const cli_bench_case *named, cli_bench_whole *out, mu_error *err);
 void      cli_bench_whole_release(cli_bench_whole *whole); /* zeroed is fine */
 
-/* A submodel in memory of its own, which mu_arena_block_free frees. */
-mu_status cli_bench_submodel_create(const mu_units *units, mu_submodel **out, void **memory, mu_error *err);
-
 /* Each adds the rows of one network to its table. */
 extern const cli_column cli_savings_width_columns[], cli_savings_submodel_columns[], cli_savings_memory_columns[];
 enum { CLI_SAVINGS_WIDTH_COLUMNS = 12, CLI_SAVINGS_SUBMODEL_COLUMNS = 12, CLI_SAVINGS_MEMORY_COLUMNS = 11 };

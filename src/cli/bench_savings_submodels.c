@@ -22,7 +22,7 @@ static const double learning_rate = 0.01;
 typedef struct training {
     cli_bench_whole *whole;
     mu_submodel     *submodel;
-    void            *submodel_memory, *step_memory;
+    void            *step_memory;
     size_t           step_bytes; /* enough for the whole network */
     cli_bench_net    net;        /* the step of the submodel there is */
     mu_random        choice, dropout;
@@ -32,7 +32,7 @@ static const double widths[] = { 0.25, 0.5, 0.75 };
 
 static void release(training *t)
 {
-    mu_arena_block_free(t->submodel_memory);
+    mu_submodel_destroy(t->submodel);
     mu_arena_block_free(t->step_memory);
 }
 
@@ -45,7 +45,7 @@ static mu_status create(cli_bench_whole *whole, training *t, mu_error *err)
                      .dropout = mu_random_stream(1, MU_RANDOM_DROPOUT, 0, 0) };
     mu_status status = mu_step_plan(whole->model, &config, &arena, &nothing, err);
     if (!status)
-        status = cli_bench_submodel_create(whole->units, &t->submodel, &t->submodel_memory, err);
+        status = mu_submodel_create(whole->units, &t->submodel, err);
     if (status)
         return status;
     t->step_bytes = arena.used_bytes;

@@ -11,7 +11,6 @@ enum { WIDTHS = 8 };
 
 typedef struct part {
     mu_submodel  *submodel;
-    void         *memory; /* of the submodel */
     cli_bench_net net;
     uint64_t      touched_bytes;
 } part;
@@ -33,7 +32,7 @@ static uint64_t anonymous_bytes(void)
 static mu_status create(cli_bench_whole *whole, uint32_t eighths, part *p, mu_error *err)
 {
     const mu_step_config config = cli_bench_step_config(whole->named->batch);
-    mu_status status = cli_bench_submodel_create(whole->units, &p->submodel, &p->memory, err);
+    mu_status status = mu_submodel_create(whole->units, &p->submodel, err);
     for (size_t group = 0; group < mu_units_group_count(whole->units); group++)
         mu_units_keep_first(whole->units, group, mu_units_of_width(whole->units, group, (double)eighths / WIDTHS), whole->kept);
     if (!status)
@@ -116,7 +115,7 @@ mu_status cli_savings_widths(cli_bench_whole *whole, const cli_bench_effort *eff
         add_row(whole, parts, works, i, table);
     for (uint32_t i = 0; i < WIDTHS; i++) {
         cli_bench_net_release(&parts[i].net);
-        mu_arena_block_free(parts[i].memory);
+        mu_submodel_destroy(parts[i].submodel);
     }
     return status;
 }

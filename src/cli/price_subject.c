@@ -74,26 +74,19 @@ static mu_status open_file(const cli_price_question *question, cli_price_subject
 /* The first units of every group: the submodel of this width. */
 static mu_status narrow(double width, cli_price_subject *out, mu_error *err)
 {
-    mu_submodel *submodel;
-    mu_arena arena = mu_arena_measuring();
     mu_status status = mu_units_create(out->model, &out->units, err);
     if (!status)
-        status = mu_submodel_plan(out->units, &arena, &submodel, err);
+        status = mu_submodel_create(out->units, &out->narrow, err);
     if (status)
         return status;
     bool *kept = calloc(mu_units_count(out->units) + 1, sizeof *kept);
-    out->narrow = mu_arena_block(arena.used_bytes);
-    if (kept && out->narrow) {
-        for (size_t g = 0; g < mu_units_group_count(out->units); g++)
-            mu_units_keep_first(out->units, g, mu_units_of_width(out->units, g, width), kept);
-        arena = mu_arena_over(out->narrow, arena.used_bytes);
-        status = mu_submodel_plan(out->units, &arena, &submodel, err);
-        if (!status)
-            status = mu_submodel_form(submodel, kept, err);
-        if (!status)
-            out->model = mu_submodel_model(submodel);
-    } else
-        status = mu_error_set(err, MU_E_MEMORY, "price: no memory for a submodel");
+    if (!kept)
+        return mu_error_set(err, MU_E_MEMORY, "price: no memory for a submodel");
+    for (size_t g = 0; g < mu_units_group_count(out->units); g++)
+        mu_units_keep_first(out->units, g, mu_units_of_width(out->units, g, width), kept);
+    status = mu_submodel_form(out->narrow, kept, err);
+    if (!status)
+        out->model = mu_submodel_model(out->narrow);
     free(kept);
     return status;
 }
@@ -119,7 +112,7 @@ mu_status cli_price_subject_open(const cli_price_question *question, cli_price_s
 
 void cli_price_subject_release(cli_price_subject *subject)
 {
-    mu_arena_block_free(subject->narrow);
+    mu_submodel_destroy(subject->narrow);
     mu_units_destroy(subject->units);
     mu_model_destroy(subject->own);
     mu_experiment_destroy(subject->experiment);

@@ -24,8 +24,8 @@ typedef struct cli_price_subject {
     mu_step_config  step;
     mu_experiment  *experiment; /* NULL: a model by itself */
     mu_model       *own;        /* NULL: the experiment's */
-    mu_units       *units;      /* of a submodel, with the block that it lives in; NULL: the whole model */
-    void           *narrow;
+    mu_units       *units;      /* of the submodel, and ... */
+    mu_submodel    *narrow;     /* ... itself; NULL: the whole model is looked at */
 } cli_price_subject;
 
 extern const char *const cli_price_optimizers[]; /* in the order of mu_optimizer, ended by NULL */

@@ -28,7 +28,6 @@ typedef struct subject {
     mu_experiment  *experiment;
     mu_usable_parts parts;
     float          *state;
-    unsigned char  *block; /* what `part` lives in */
     mu_submodel    *part;
 } subject;
 
@@ -60,23 +59,9 @@ static mu_status open_model(const char *folder, subject *s, mu_error *err)
     return status;
 }
 
-static mu_status make_part(const char *folder, subject *s, mu_error *err)
-{
-    const mu_units *units = mu_experiment_config(s->experiment)->units;
-    mu_arena arena = mu_arena_measuring();
-    mu_status status = mu_submodel_plan(units, &arena, &s->part, err);
-    if (status)
-        return status;
-    s->block = mu_arena_block(arena.used_bytes);
-    if (!s->block)
-        return no_memory(folder, err);
-    arena = mu_arena_over(s->block, arena.used_bytes);
-    return mu_submodel_plan(units, &arena, &s->part, err);
-}
-
 static void release(subject *s)
 {
-    mu_arena_block_free(s->block);
+    mu_submodel_destroy(s->part);
     free(s->state);
     mu_usable_parts_release(&s->parts);
     mu_experiment_destroy(s->experiment);
@@ -237,7 +222,7 @@ static mu_status verb_extract(const void *options, mu_error *err)
     if (!status)
         status = open_experiment(o->run, &s, err);
     if (!status)
-        status = make_part(o->run, &s, err);
+        status = mu_submodel_create(mu_experiment_config(s.experiment)->units, &s.part, err);
     if (!status && o->list)
         status = list(&s, (cli_format)o->format, err);
     if (!status && !o->list)

@@ -195,7 +195,7 @@ void mu_federation_destroy(mu_federation *federation)
     free(control->kept_units);
     free(control->chosen_units);
     free(control->chosen_counts);
-    mu_arena_block_free(control->part_block);
+    mu_submodel_destroy(control->part);
     free(control->history);
     free(federation);
 }

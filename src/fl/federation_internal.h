@@ -113,8 +113,7 @@ struct mu_control {
     bool           *kept_units; /* [mu_units_count] of the plan that is being made */
     bool           *chosen_units;  /* [mu_units_count] and ... */
     uint32_t       *chosen_counts; /* ... [mu_units_group_count] of the mini-batch that is being priced */
-    unsigned char  *part_block; /* what `part` lives in, made when the first one is asked for */
-    mu_submodel    *part;
+    mu_submodel    *part; /* made when the first one is asked for */
     mu_priced_part  parts[MU_PRICED_PARTS_MAX]; /* by digest, each in its place */
     mu_fitted       fitted[MU_FITTED_MAX]; /* by device memory and number of examples, each in its place */
 };

@@ -16,17 +16,7 @@ bool *mu_part_copy(const mu_control *control, const bool *kept)
 
 static mu_status make_part(mu_control *control, mu_error *err)
 {
-    if (control->part_block)
-        return MU_OK;
-    mu_arena arena = mu_arena_measuring();
-    mu_status status = mu_submodel_plan(control->config.units, &arena, &control->part, err);
-    if (status)
-        return status;
-    control->part_block = mu_arena_block(arena.used_bytes);
-    if (!control->part_block)
-        return mu_error_set(err, MU_E_MEMORY, "no memory for a part of the model: %zu bytes", arena.used_bytes);
-    arena = mu_arena_over(control->part_block, arena.used_bytes);
-    return mu_submodel_plan(control->config.units, &arena, &control->part, err);
+    return control->part ? MU_OK : mu_submodel_create(control->config.units, &control->part, err);
 }
 
 const mu_submodel *mu_control_part(mu_control *control, const bool *kept)

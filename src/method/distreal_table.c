@@ -36,23 +36,13 @@ static mu_status count_macs(mu_submodel *part, bool *kept, const mu_units *units
 
 mu_status mu_distreal_macs(const mu_units *units, const uint32_t *counts, uint64_t *macs, mu_error *err)
 {
-    mu_arena arena = mu_arena_measuring();
-    mu_submodel *part = NULL;
-    mu_status status = mu_submodel_plan(units, &arena, &part, err);
-    if (status)
-        return status;
-    void *block = mu_arena_block(arena.used_bytes);
+    mu_submodel *part;
+    mu_status status = mu_submodel_create(units, &part, err);
     bool *kept = malloc(mu_units_count(units) + 1);
-    if (block && kept) {
-        arena = mu_arena_over(block, arena.used_bytes);
-        status = mu_submodel_plan(units, &arena, &part, err);
-        if (!status)
-            status = count_macs(part, kept, units, counts, macs, err);
-    } else {
-        status = no_memory(err);
-    }
+    if (!status)
+        status = kept ? count_macs(part, kept, units, counts, macs, err) : no_memory(err);
     free(kept);
-    mu_arena_block_free(block);
+    mu_submodel_destroy(part);
     return status;
 }
 

@@ -112,6 +112,30 @@ mu_status mu_submodel_plan(const mu_units *units, mu_arena *arena, mu_submodel *
     return p.submodel ? mu_submodel_form(p.submodel, NULL, err) : MU_OK;
 }
 
+mu_status mu_submodel_create(const mu_units *units, mu_submodel **out, mu_error *err)
+{
+    *out = NULL;
+    mu_arena arena = mu_arena_measuring();
+    mu_submodel *submodel;
+    mu_status status = mu_submodel_plan(units, &arena, &submodel, err);
+    if (status)
+        return status;
+    const size_t size_bytes = arena.used_bytes;
+    void *block = mu_arena_block(size_bytes);
+    if (!block)
+        return mu_error_set(err, MU_E_MEMORY, "no memory for a part of model '%s': %zu bytes", units->model->name, size_bytes);
+    arena = mu_arena_over(block, size_bytes);
+    status = mu_submodel_plan(units, &arena, &submodel, err);
+    MU_ASSERT(!status && (void *)submodel == block); /* it is the first thing taken, so it names its block */
+    *out = submodel;
+    return MU_OK;
+}
+
+void mu_submodel_destroy(mu_submodel *submodel)
+{
+    mu_arena_block_free(submodel);
+}
+
 /* ---- forming ---- */
 
 static mu_status check_choice(const mu_units *units, const bool *kept, mu_error *err)

@@ -15,8 +15,7 @@ struct mu_width_search {
     mu_gene     *genes;          /* [groups] */
     uint32_t    *counts;         /* [2 population][groups]: of the members */
     mu_gain     *gains;          /* [2 population]: of a generation */
-    void        *submodel_block;
-    mu_submodel *submodel;       /* in it: to count what a part is made of */
+    mu_submodel *submodel;       /* to count what a part is made of */
     bool        *kept;           /* [unit_count] */
     double       whole_cost;
     void        *block;
@@ -57,19 +56,6 @@ static mu_status relative_cost(mu_width_search *search, const uint32_t *counts, 
 
 /* ---- making ---- */
 
-static mu_status make_submodel(mu_width_search *search, mu_error *err)
-{
-    mu_arena arena = mu_arena_measuring();
-    mu_status status = mu_submodel_plan(search->config.units, &arena, &search->submodel, err);
-    if (status)
-        return status;
-    search->submodel_block = mu_arena_block(arena.used_bytes);
-    if (!search->submodel_block)
-        return mu_error_set(err, MU_E_MEMORY, "no memory for a part of the model: %zu bytes", arena.used_bytes);
-    arena = mu_arena_over(search->submodel_block, arena.used_bytes);
-    return mu_submodel_plan(search->config.units, &arena, &search->submodel, err);
-}
-
 /* The sum of what positive numbers were multiplied with is positive, unless all are 0. */
 static mu_status find_whole_cost(mu_width_search *search, mu_error *err)
 {
@@ -105,7 +91,7 @@ static mu_status make(mu_width_search *search, mu_error *err)
     search->block = malloc(search->block_bytes);
     if (!search->counts || !search->gains || !search->kept || !search->block)
         return mu_error_set(err, MU_E_MEMORY, "no memory for a search with %u members", search->config.population);
-    mu_status status = make_submodel(search, err);
+    mu_status status = mu_submodel_create(search->config.units, &search->submodel, err);
     return status ? status : find_whole_cost(search, err);
 }
 
@@ -179,7 +165,7 @@ void mu_width_search_destroy(mu_width_search *search)
     free(search->gains);
     free(search->kept);
     free(search->block);
-    mu_arena_block_free(search->submodel_block);
+    mu_submodel_destroy(search->submodel);
     free(search);
 }
 
