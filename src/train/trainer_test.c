@@ -243,7 +243,7 @@ static void statistics_of_examples(void **unused)
         all[i] = i;
     read_book(NULL, all, EXAMPLES, x, labels);
     assert_int_equal(mu_trainer_statistics(trainer, NULL, 0, &examples, 0, EXAMPLES, 10, state, found, NULL), MU_OK);
-    assert_memory_equal(state, before, sizeof before);
+    assert_memory_equal(state, before, count * sizeof before[0]);
     for (size_t c = 0; c < CHANNELS; c++) {
         double total = 0, variance = 0;
         for (uint32_t begin = 0; begin < EXAMPLES; begin += 10) {
