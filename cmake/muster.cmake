@@ -47,11 +47,16 @@ if(NOT MUSTER_DEVICE_ONLY)
   pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
   pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
   pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+  pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+  pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls)
+  pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+  pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
+  find_program(PROTOC_C protoc-c REQUIRED)
 
   add_library(muster_objects OBJECT)
   target_link_libraries(muster_objects PRIVATE muster_flags)
   set(MUSTER_LIBRARIES Threads::Threads m PkgConfig::YAML PkgConfig::CJSON PkgConfig::SODIUM PkgConfig::ZLIB
-      PkgConfig::ZSTD PkgConfig::LZMA PkgConfig::CURL)
+      PkgConfig::ZSTD PkgConfig::LZMA PkgConfig::CURL PkgConfig::MICROHTTPD PkgConfig::GNUTLS PkgConfig::SQLITE PkgConfig::PROTOBUF_C)
   target_link_libraries(muster_objects PRIVATE ${MUSTER_LIBRARIES})
   target_compile_definitions(muster_objects PRIVATE MUSTER_BUILDING)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """FjORD beside a training for each width: the tables in docs/recipes/fjord.md.
 
-    MUSTER_DATA=... python3 bench/width/fjord.py --muster build/muster [--data writers cifar10] [--seeds 1 2 3] [--out runs/fjord]
+    MUSTER_DATA=... python3 bench/width/fjord.py --muster build/muster [--data writers cifar10] [--rounds 500] [--seeds 1 2 3] [--out runs/fjord]
 
 100 devices, of which a fifth each can train 0.2, 0.4, 0.6, 0.8 and all of the width (drawn once for a seed, the same in all runs). FjORD's rows are
 one run: all widths come out of it. "each alone" is five runs, one a width, of a network that has this width at most: who can train it
@@ -63,7 +63,7 @@ TASKS = {"writers": (WRITERS, (10, 20, 100)), "cifar10": (CIFAR, (10, 20, 40))}
 
 def run(arguments, data, name, recipe, width, what, seed):
     """The summary of one run; `width` of the network is all that there is."""
-    folder = os.path.join(arguments.out, data, "%s-%d" % (name, seed))
+    folder = os.path.join(arguments.out, data, "%s%s-%d" % (name, "-%d-rounds" % arguments.rounds if arguments.rounds else "", seed))
     summary = os.path.join(folder, "summary.json")
     if not os.path.exists(summary):
         os.makedirs(os.path.dirname(folder), exist_ok=True)
@@ -72,7 +72,8 @@ def run(arguments, data, name, recipe, width, what, seed):
             file.write("name: %s\nrecipe: %s\nseed: %d\nfleet: mixed\nwhen: {cohort: 10}\n" % (name, recipe, seed))
             file.write(text % tuple(round(width * all_units) for all_units in units))
             file.write("what: {width_by: fixed, %s}\n" % what)
-        subprocess.run([arguments.muster, "run", folder + ".yaml", "--out", folder, "--workers", "1", "--quiet"], check=True)
+        longer = ["--set", "rounds=%d" % arguments.rounds, "--set", "evaluate.every_rounds=%d" % arguments.rounds] if arguments.rounds else []
+        subprocess.run([arguments.muster, "run", folder + ".yaml", "--out", folder, "--replace", "--workers", "1", "--quiet"] + longer, check=True)
     with open(summary) as file:
         return json.load(file)
 
@@ -102,6 +103,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--muster", default="build/muster")
     parser.add_argument("--data", nargs="+", choices=TASKS, default=["writers"])
+    parser.add_argument("--rounds", type=int, help="other than the task's own")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--out", default="runs/fjord")
     arguments = parser.parse_args()

@@ -1,0 +1,103 @@
+/* The desk between the network and the federation: what each device is to be told, and what has come in from devices. In memory; whoever is to rely on it
+ * writes to the store first. The network's side may be called from any thread; the federation's side from the one that runs the federation. */
+#ifndef MUSTER_NET_DESK_H
+#define MUSTER_NET_DESK_H
+
+#include "muster/device.h"
+#include "muster/status.h"
+
+typedef struct mu_desk mu_desk;
+
+/* Someone who waits for something to be told to a device: `wake` is called once, from any thread, without the desk's lock held; it must not call the desk. */
+typedef struct mu_desk_waiter {
+    void (*wake)(struct mu_desk_waiter *waiter);
+} mu_desk_waiter;
+
+mu_status mu_desk_create(uint32_t devices, mu_desk **out, mu_error *err);
+void      mu_desk_destroy(mu_desk *desk); /* NULL is fine; nobody waits any more */
+uint32_t  mu_desk_devices(const mu_desk *desk);
+
+/* ---- the network's side ---- */
+
+/* What a device says of itself when it comes. */
+typedef struct mu_desk_report {
+    mu_profile profile;      /* name: NULL or of the catalogue; 0: not known */
+    uint32_t   num_examples;
+} mu_desk_report;
+/* The device has opened a session, or is heard of again. `now_s`: mu_clock_monotonic_s. `report` NULL: as it was. */
+void mu_desk_heard(mu_desk *desk, uint32_t device, double now_s, const mu_desk_report *report);
+void mu_desk_left(mu_desk *desk, uint32_t device); /* it says that it goes, or was revoked */
+
+#define MU_DESK_LIST_MAX 32
+typedef struct mu_desk_answer {
+    unsigned char *task;       /* a packed Task, malloc'ed, the caller's; NULL: none */
+    size_t         task_bytes;
+    uint64_t       settled[MU_DESK_LIST_MAX], cancelled[MU_DESK_LIST_MAX];
+    uint32_t       settled_count, cancelled_count;
+    bool           finished;
+} mu_desk_answer;
+/* What there is to tell the device. `working_on` [count]: tasks that it has; those that are not open any more are `cancelled`; its open task is told unless it
+ * is among them. `settled_seen` [seen_count]: not told again. false: nothing to tell; `waiter` (may be NULL), which is woken when there is something,
+ * takes the place of the device's last one, which is woken. */
+bool mu_desk_poll(mu_desk *desk, uint32_t device, const uint64_t *working_on, uint32_t count, const uint64_t *settled_seen, uint32_t seen_count,
+                  mu_desk_waiter *waiter, mu_desk_answer *answer);
+/* The waiter goes away by itself. After this returns it is not woken any more (if it was just being woken, this waits). */
+void mu_desk_forget(mu_desk *desk, uint32_t device, mu_desk_waiter *waiter);
+
+typedef enum mu_desk_task_state {
+    MU_DESK_TASK_UNKNOWN, /* never sent, or long over */
+    MU_DESK_TASK_OPEN,
+    MU_DESK_TASK_ARRIVED, /* its update is in */
+} mu_desk_task_state;
+typedef struct mu_desk_task_info {
+    uint32_t device;
+    uint64_t floats_up;  /* of its update: the change of the plan's part, then the vectors sent */
+    uint32_t classes;    /* of the model: bounds UpdateHead.classes */
+} mu_desk_task_info;
+mu_desk_task_state mu_desk_find_task(mu_desk *desk, uint64_t task, mu_desk_task_info *info);
+/* The file a start lies in: by digest and encoding; false: no open task has it. The path is malloc'ed. */
+bool mu_desk_find_start(mu_desk *desk, const char *digest_hex, char **path);
+
+/* Its update is durable. Nothing when the task is not open (any more). */
+void mu_desk_arrived(mu_desk *desk, uint64_t task);
+/* The device cannot do it, or what it sent was refused. `reason` is copied, cut at 199 bytes. */
+void mu_desk_failed(mu_desk *desk, uint64_t task, const char *reason);
+
+/* ---- the federation's side ---- */
+
+typedef enum mu_desk_event_kind { MU_DESK_CAME, MU_DESK_WENT, MU_DESK_ARRIVED, MU_DESK_FAILED } mu_desk_event_kind;
+typedef struct mu_desk_event {
+    mu_desk_event_kind kind;
+    uint32_t           device;
+    uint64_t           task;
+    mu_desk_report     report;      /* CAME; profile.name NULL or of the catalogue */
+    char               reason[200]; /* FAILED */
+} mu_desk_event;
+/* The next thing that came in, waiting for it up to `wait_s`. false: nothing did. A device that was not heard of for `presence_s` WENT. */
+bool mu_desk_take(mu_desk *desk, double wait_s, double presence_s, mu_desk_event *event);
+void mu_desk_interrupt(mu_desk *desk); /* from any thread: a `take` that waits returns false at once, now or the next time */
+
+typedef struct mu_desk_task {
+    uint64_t             id;
+    uint32_t             device;
+    const unsigned char *packed; /* a Task; copied */
+    size_t               packed_bytes;
+    uint64_t             floats_up;
+    uint32_t             classes;
+    const char          *start_digest_hex, *start_path; /* copied */
+} mu_desk_task;
+mu_status mu_desk_put_task(mu_desk *desk, const mu_desk_task *task, mu_error *err);
+void      mu_desk_drop_task(mu_desk *desk, uint64_t task); /* over, whichever way */
+mu_status mu_desk_settle(mu_desk *desk, uint32_t device, uint64_t task, mu_error *err); /* told until the device has seen it */
+void      mu_desk_finish(mu_desk *desk); /* everybody is told that it is over */
+
+/* ---- for people ---- */
+typedef struct mu_desk_counts {
+    uint32_t known, present, working, waiting; /* waiting: with a poll that is held */
+    uint32_t tasks_open, tasks_arrived;
+} mu_desk_counts;
+mu_desk_counts mu_desk_count(mu_desk *desk);
+/* A device's state for the page: "absent", "idle", "working". And seconds since it was heard of; negative: never. */
+const char *mu_desk_state_of(mu_desk *desk, uint32_t device, double now_s, double *silent_s);
+
+#endif
