@@ -6,7 +6,8 @@
 #include "muster/model.h"
 #include "muster/status.h"
 
-typedef struct mu_data mu_data; /* immutable once opened; all calls may be made from any thread at once */
+/* Immutable once opened, but for what devices tell (mu_data_tell_num_examples); all other calls may be made from any thread at once. */
+typedef struct mu_data mu_data;
 
 /* From the `data:` section: {name: writers, devices: 100, ...} or {name: fashion-mnist, devices: 100, partition: {...}}, or files.
  * docs/data.md lists the keys. `seed` is the run's. Data sets on disk are looked for in `path:`, else $MUSTER_DATA/NAME, else the folder
@@ -29,8 +30,15 @@ MU_API mu_status   mu_data_check_model(const mu_data *data, const mu_model *mode
 MU_API const char *mu_data_class_name(const mu_data *data, uint32_t label); /* never NULL */
 MU_API uint32_t    mu_data_device_count(const mu_data *data);
 
-/* Examples that lie on a device; 0 is possible. */
+/* Examples that lie on a device, as it told or else as the partition says; 0 is possible. */
 MU_API uint32_t mu_data_num_examples(const mu_data *data, uint32_t device);
+/* A device reported how many examples it has: that takes the place of the partition's number in mu_data_num_examples, and nowhere else. Whoever runs a
+ * federation over these data calls it on the federation's thread, between two events. MU_E_RANGE: more than MU_LIMIT_EXAMPLES. MU_E_MEMORY: only
+ * the first device that tells takes memory, for all of them. Either way nothing has changed. */
+MU_API mu_status mu_data_tell_num_examples(mu_data *data, uint32_t device, uint32_t count, mu_error *err);
+/* Do devices' examples lie elsewhere (`name: elsewhere`)? Then there is nothing of theirs to read here: mu_data_read and mu_data_source_index must not
+ * be called, and mu_data_label_counts are zeros. */
+MU_API bool mu_data_is_elsewhere(const mu_data *data);
 /* Copy the device's examples number indices[0..count) into x [count][h][w][c], normalised, and labels [count][targets]. */
 MU_API void mu_data_read(const mu_data *data, uint32_t device, const uint32_t *indices, uint32_t count, float *x, int32_t *labels);
 /* How many of a device's examples each class has; counts [classes]. Of several labels the last one counts, here and for partitions. */

@@ -36,7 +36,7 @@ typedef struct mu_named_fleet {
 } mu_named_fleet;
 MU_API const mu_named_fleet *mu_named_fleets(size_t *count);
 
-/* All devices of a federation. Immutable once made; a few bytes a device. */
+/* All devices of a federation. Immutable once made, but for what devices tell of themselves (mu_fleet_tell); a few bytes a device. */
 typedef struct mu_fleet mu_fleet;
 
 /* From the `fleet:` section: a fleet's or a class's name, {mix: {phone-high: 0.2, phone-low: 0.8}, speed_spread: ...}, {csv: devices.csv, ...}, own `classes:`,
@@ -57,6 +57,20 @@ MU_API uint32_t   mu_fleet_class_count(const mu_fleet *fleet);
 MU_API const mu_profile *mu_fleet_class(const mu_fleet *fleet, uint32_t index);
 MU_API uint32_t   mu_fleet_class_of(const mu_fleet *fleet, uint32_t device);
 MU_API mu_profile mu_fleet_profile(const mu_fleet *fleet, uint32_t device); /* its class, with what is its own put in */
+
+/* What a device reported of itself takes the place of what its class says, from now on and everywhere: macs_per_s, memory_bytes, bandwidths, latency_s
+ * and watts, each where it is above 0 and finite; else what was told before stays, or the class's. Spreads are for devices that say nothing: they do not
+ * touch what was told. An fp32 speed that comes without those of other precisions scales them. `name` (may be NULL): a class of this fleet, which
+ * the device then is of, with that class's tier; the name of one of the catalogue's gives the first class of this fleet in the same tier, where the
+ * device is not in that tier already; any other name changes nothing. `help`, `source`, `tier` are not looked at.
+ *
+ * Whoever runs a federation over this fleet calls it on the federation's thread, between two events, for a device that is not present: just
+ * before its MU_EVENT_CAME. MU_E_MEMORY: nothing has changed; only the first device that tells takes memory, for all of them. Not kept in
+ * checkpoints: devices tell again. */
+MU_API mu_status mu_fleet_tell(mu_fleet *fleet, uint32_t device, const mu_profile *profile, mu_error *err);
+/* Does the fleet itself say who is there or how fast, over time (availability:, compute_share:, bandwidth_variation:, battery:)? NULL: no, else the
+ * first of these keys. */
+MU_API const char *mu_fleet_varies_by(const mu_fleet *fleet);
 
 MU_API uint32_t    mu_fleet_tier_count(const mu_fleet *fleet);
 MU_API const char *mu_fleet_tier_name(const mu_fleet *fleet, uint32_t tier);

@@ -33,6 +33,9 @@ MU_API const char     *mu_experiment_note(const mu_experiment *experiment);
 MU_API const mu_model *mu_experiment_model(const mu_experiment *experiment);
 MU_API const mu_data  *mu_experiment_data(const mu_experiment *experiment);
 MU_API const mu_fleet *mu_experiment_fleet(const mu_experiment *experiment);
+/* The same two for whoever takes in what devices report of themselves. */
+MU_API mu_data  *mu_experiment_told_data(mu_experiment *experiment);
+MU_API mu_fleet *mu_experiment_told_fleet(mu_experiment *experiment);
 MU_API const mu_federation_config *mu_experiment_config(const mu_experiment *experiment);
 /* Everything, defaults included, as YAML (malloc'ed, the caller's): loading it again repeats the run. NULL: no memory. */
 MU_API char *mu_experiment_resolved(const mu_experiment *experiment);

@@ -1,4 +1,5 @@
-/* The federation: an event-driven state machine over a carrier. It cannot tell whether devices are simulated or real. */
+/* The federation: an event-driven state machine over a carrier. It cannot tell whether devices are simulated or real: what differs, the carrier
+ * declares (tells_presence, and the calls that it leaves out). */
 #ifndef MUSTER_FEDERATION_H
 #define MUSTER_FEDERATION_H
 
@@ -15,7 +16,9 @@ typedef struct mu_answer {
 
 /* ---- the carrier: takes plans to devices and brings events back ---- */
 
-typedef enum mu_event_kind { MU_EVENT_ARRIVED, MU_EVENT_LOST, MU_EVENT_TIMER } mu_event_kind;
+/* CAME, WENT: only from a carrier that tells presence. A device may go and come back while it is busy; its task goes on until it is lost. CAME
+ * for one that is there and WENT for one that is not change nothing. */
+typedef enum mu_event_kind { MU_EVENT_ARRIVED, MU_EVENT_LOST, MU_EVENT_TIMER, MU_EVENT_CAME, MU_EVENT_WENT } mu_event_kind;
 
 typedef struct mu_event {
     mu_event_kind kind;
@@ -25,7 +28,17 @@ typedef struct mu_event {
     double        spent_share; /* LOST: how much of the task's price was spent */
     const char   *reason;      /* LOST */
     uint64_t      label;       /* TIMER */
+    uint32_t      device;      /* CAME, WENT */
+    /* ARRIVED: what the task really cost its device: it takes the place of the planned price in all accounts. NULL: not measured. A member that
+     * is 0, below 0, not finite or above the bound of its kind is not known: the planned one stands. `fits` says nothing. */
+    const mu_price *measured;
 } mu_event;
+
+/* What a device may say of a task that it has done: more is nonsense, and could spoil sums. */
+#define MU_MEASURED_TIME_MAX_S   1e6                 /* each leg; eleven days */
+#define MU_MEASURED_ENERGY_MAX_J 1e9
+#define MU_MEASURED_BYTES_MAX    ((uint64_t)1 << 44) /* of traffic, and of memory */
+#define MU_MEASURED_MACS_MAX     ((uint64_t)1 << 60)
 
 /* A model that tasks in flight started from, with the vectors that go down with it. Counted: the last one to release it frees it. */
 typedef struct mu_version mu_version;
@@ -36,6 +49,10 @@ MU_API void         mu_version_release(mu_version *version);
 
 typedef struct mu_carrier {
     void *self;
+    /* Nobody is present at first, and then who the carrier says came (MU_EVENT_CAME) and has not gone (MU_EVENT_WENT). After a resume nobody is
+     * present again until it says so. false: who is there is computed from the fleet. With it, the fleet may not have an availability, a
+     * variation or batteries of its own. */
+    bool tells_presence;
     mu_status (*send)(void *self, const mu_task *task, mu_version *start, mu_error *err);
     /* The update of a task was merged: the device may settle what it keeps (mu_how.settled). NULL: devices keep nothing. */
     mu_status (*settled)(void *self, const mu_task *task, const mu_update *update, mu_error *err);
@@ -44,16 +61,16 @@ typedef struct mu_carrier {
     mu_status (*set_timer)(void *self, mu_time_us at, uint64_t label, mu_error *err);
     /* The next event, in the order of time, ties as they were sent. MU_E_STATE: nothing is under way, so nothing will ever come. */
     mu_status (*next)(void *self, mu_event *event, mu_error *err);
-    /* The server's look at a model, or at parts of it: each of `parts` [part_count, at least 1] on the test set (tests [part_count]), and the first one on up
-     * to `tier_examples` local examples per tier (tiers may be NULL). */
+    /* The server's look at a model, or at parts of it (only where the data have a test set, or tiers are asked for): each of `parts` [part_count, at least 1] on the test set (tests [part_count]), and the first one on up
+     * to `tier_examples` local examples per tier (tiers may be NULL, and are where there is no evaluate_devices). */
     mu_status (*evaluate)(void *self, const float *state, const mu_usable *parts, uint32_t part_count, uint32_t tier_examples,
                           mu_evaluation *tests, mu_evaluation *tiers, mu_error *err);
     /* A part of the current model on up to `examples_each` own examples of each device; with `own_classes`, logits of classes that a device has no
-     * example of count as 0. */
+     * example of count as 0. NULL: devices' examples are not here, and nobody looks at them. */
     mu_status (*evaluate_devices)(void *self, const float *state, const mu_usable *part, bool own_classes, const uint32_t *devices,
                                   uint32_t count, uint32_t examples_each, mu_evaluation *each, mu_error *err);
     /* Batch norms' running statistics of a part of `state` [state_count], found anew over up to `examples_each` (0: all) own examples of each device
-     * and put there. NULL: those of training are all there are. */
+     * and put there. NULL: devices' examples are not here; then MU_NORM_STATISTICS_DEVICES is refused. */
     mu_status (*statistics)(void *self, const mu_usable *part, const uint32_t *devices, uint32_t count, uint32_t examples_each, float *state,
                             mu_error *err);
     size_t (*peak_memory_bytes)(void *self); /* the most that one local training has taken */
@@ -61,6 +78,8 @@ typedef struct mu_carrier {
      * `save` with `into` NULL only says how many bytes. */
     size_t (*save)(void *self, unsigned char *into);
     mu_status (*restore)(void *self, const unsigned char *from, size_t size_bytes, mu_error *err);
+    /* A checkpoint is on the disk, for good: what led to it will not be asked for again. NULL: nobody wants to know. */
+    mu_status (*saved)(void *self, mu_error *err);
 } mu_carrier;
 
 /* ---- what the federation tells whoever watches ---- */
@@ -130,7 +149,7 @@ typedef struct mu_observer {
 typedef struct mu_totals {
     uint64_t   afforded_macs; /* by tasks with a pace (mu_work.afforded_macs); 0: there were none */
     uint64_t   bytes_up, bytes_down, bytes_peer, macs, updates_merged, updates_lost, updates_late, updates_refused, updates_discarded;
-    uint64_t   events; /* arrivals, losses, timers */
+    uint64_t   events; /* arrivals, losses, timers, comings and goings that were told */
     double     energy_j, idle_energy_j, device_time_s, wasted_time_s;
     double     staleness_sum; /* over merged updates */
     uint32_t   max_staleness;
@@ -140,9 +159,9 @@ typedef struct mu_totals {
     double     tier_accuracy[MU_TIERS_MAX];
     uint32_t   width_count; /* as in mu_round_report */
     mu_width_report widths[MU_USABLE_MAX];
-    uint64_t   peak_memory_bytes; /* the most that one device's training was planned to take */
+    uint64_t   peak_memory_bytes; /* the most that one device's training was planned to take, or measured to */
     uint32_t   devices_without_memory; /* for the plan that they would get at the start: they are not asked */
-    uint32_t   devices_without_examples;
+    uint32_t   devices_without_examples; /* both: with told presence, of those that have come, when each last came */
 } mu_totals;
 
 /* Which statistics batch norms have when a version is looked at. */
@@ -160,6 +179,7 @@ typedef struct mu_federation_config {
     mu_train_config train;
     uint64_t        seed;
     uint32_t        rounds;
+    uint32_t        start_devices; /* with told presence: the first round begins once so many who can take part are there; 0: one. Without: as it is */
     uint32_t        evaluate_every_rounds; /* 0: only the last one */
     uint32_t        tier_examples;
     uint32_t        look_devices;          /* mu_federation_look_at_devices; 0: none */
@@ -179,6 +199,9 @@ typedef struct mu_federation mu_federation;
 MU_API mu_status mu_federation_create(const mu_federation_config *config, const mu_carrier *carrier, const mu_observer *observer,
                                       mu_federation **out, mu_error *err);
 MU_API void      mu_federation_destroy(mu_federation *federation); /* NULL is fine */
+/* Does what becomes of a round not depend on which of its tasks comes in first (mu_when.waits_for_all)? Then a carrier that hands out what has come in
+ * the order in which it was planned to makes the same model whatever the network does. */
+MU_API bool mu_federation_waits_for_all(const mu_federation_config *config);
 /* Until `rounds` versions are there, the observer stops it, or nothing can go on. */
 MU_API mu_status mu_federation_run(mu_federation *federation, mu_error *err);
 /* The last version on up to config.look_examples own examples of config.look_devices devices, drawn once for all from those that have

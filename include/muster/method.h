@@ -86,10 +86,12 @@ MU_API const float      *mu_control_state(const mu_control *control); /* [state_
 /* Present, idle, with examples, with the memory that its plan needs, and among those asked for (mu_among). */
 MU_API bool mu_control_is_ready(mu_control *control, uint32_t device);
 /* Those that are present, have examples and could hold the plan, busy or not: what is not ready now. Order: as they came, the same in every
- * run. So choosing costs nothing for those who are not there, and does not change when they are added. */
+ * run. So choosing costs nothing for those who are not there, and does not change when they are added. Where a carrier tells who is there, who came
+ * first is chance: then by their numbers. */
 MU_API uint32_t   mu_control_present_count(mu_control *control);
 MU_API uint32_t   mu_control_present(mu_control *control, uint32_t index);
-/* The next moment after now at which a device that is not present could be; MU_TIME_NEVER: none ever. */
+/* The next moment after now at which a device that is not present could be; MU_TIME_NEVER: none ever. Where a carrier tells who is there, nobody
+ * knows: then it is when to look again, a second from now. */
 MU_API mu_time_us mu_control_next_ready(mu_control *control);
 MU_API uint32_t   mu_control_tasks_open(const mu_control *control);
 /* Those of them that should have come in by then, going by their price; overdue ones count. */
@@ -194,6 +196,9 @@ typedef struct mu_when {
     mu_status (*timer)(mu_control *control, void *state, uint64_t label, mu_error *err);
     /* What the schedule has to say about every plan, before `what` is asked; may be NULL. */
     void (*plan)(mu_control *control, void *state, mu_plan *plan);
+    /* With these options: does a round wait for every task that was sent in it, until it has come or is lost, before it commits or sends others?
+     * Then its result does not depend on which of them comes first. NULL: it does not. */
+    bool (*waits_for_all)(const void *state);
 } mu_when;
 
 typedef struct mu_merge {

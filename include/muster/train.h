@@ -118,7 +118,8 @@ typedef struct mu_manner {
 
 /* The question `how`, the device's half. Every member may be NULL. Tasks of many devices run at once: `state` is only read. */
 typedef struct mu_how {
-    void (*begin)(void *state, const mu_step_view *view);    /* before the first step */
+    void (*begin)(void *state, const mu_step_view *view);    /* before the first step. Where a task is gone on with it is called again, on the weights
+                                                              * that the task began with, before those that were kept take their place */
     void (*gradient)(void *state, const mu_step_view *view); /* after the backward pass, before the optimiser */
     void (*end)(void *state, const mu_step_view *view);      /* after the last step, before the delta is taken */
     /* Which part a mini-batch trains; NULL: all that the plan has. Depends on what `choice` says and on nothing else, so that whoever prices a task and
@@ -130,6 +131,24 @@ typedef struct mu_how {
     /* On the device, once its update was merged: change what it keeps. An update that was lost or refused changes nothing. */
     void (*settled)(void *state, float *const *own, const float *const *sent, size_t count);
 } mu_how;
+
+/* Keeps where a task stands, so that it can be gone on with after the device was switched off, and ends with the bits of a task that never stopped.
+ * A place is what these functions are given, in pieces; only the same build reads it. The trainer knows by a checksum in it whether it is whole
+ * and of this task: of the same plan but for its memory limit, number of examples, start, seed, device and manner. If it is not, the task begins
+ * afresh. The same examples, method and what the method has (received, own) are the caller's business; so is a place that somebody made on purpose. */
+typedef struct mu_keeper {
+    void *self;
+    bool (*is_due)(void *self, uint32_t step, uint32_t steps); /* asked after each mini-batch, the last too; `step` of `steps` are done: keep a
+                                                                * place now? When `stop` ends a training one is kept, asked or not */
+    /* A place of that many bytes begins, its pieces follow, it is complete. Until then the one before it is still the one to go on from: a file, say,
+     * is written under another name and then renamed. What one of these fails with ends the training. */
+    mu_status (*begin)(void *self, size_t size_bytes, mu_error *err);
+    mu_status (*put)(void *self, const void *bytes, size_t size_bytes, mu_error *err);
+    mu_status (*end)(void *self, mu_error *err);
+    /* Before the first mini-batch: the pieces of the last complete place in their order, from its beginning. false: there are not so many bytes, or
+     * there is no place. What was taken remains kept. */
+    bool (*take)(void *self, void *bytes, size_t size_bytes);
+} mu_keeper;
 
 /* A method's half on the device, and what it works with there: arrays of as many vectors [state_count] as it declares. */
 typedef struct mu_local {
@@ -143,6 +162,7 @@ typedef struct mu_local {
      * done. NULL: any number. */
     double (*afford)(const void *clock, const mu_plan *plan, uint64_t done_macs);
     const void *clock;
+    const mu_keeper *keeper; /* NULL: no place is kept */
 } mu_local;
 
 /* ---- counting, before anything runs ---- */
@@ -186,7 +206,7 @@ MU_API size_t    mu_trainer_peak_bytes(const mu_trainer *trainer); /* the most i
 
 /* Carry out a plan: `start` [state_count] borrowed, `delta` [state_count] filled in and pointed to by out->delta, as
  * out->start points to `start`. `seed` is the run's, `device` names the random streams. `local` may be NULL: plain training. `stop` (may
- * be NULL) ends the training early with MU_E_INTERRUPTED. A loss that is no longer finite is not an error here: who merges looks at the
+ * be NULL) ends the training early with MU_E_INTERRUPTED, between two mini-batches. A loss that is no longer finite is not an error here: who merges looks at the
  * update. */
 MU_API mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_examples *examples, const float *start, uint64_t seed,
                                 uint64_t device, const mu_local *local, const atomic_bool *stop, float *delta, mu_update *out,

@@ -1,0 +1,40 @@
+/* The coordinator's network side: HTTPS for devices (docs/wire.md), read-only HTTP for people. Requests go to the desk and the store; nothing here knows the
+ * federation. */
+#ifndef MUSTER_NET_HTTP_H
+#define MUSTER_NET_HTTP_H
+
+#include "muster/serve.h"
+#include "net/desk.h"
+#include "net/store.h"
+
+typedef struct mu_http mu_http;
+
+typedef struct mu_http_config {
+    const mu_serve_config *serve;
+    const char *folder;     /* blobs/, updates/, tls/ in it are there */
+    const char *federation; /* its name */
+    const unsigned char *job; /* a packed Job; borrowed for as long as it listens */
+    size_t      job_bytes;
+    mu_store   *store;
+    mu_desk    *desk;
+    /* Texts for people, made anew for each request, malloc'ed, *size_bytes set; NULL: no memory. Called from the network's threads. `path`: "/status.json", "/metrics", "/",
+     * and whatever else the page asks for; *media_type is set. NULL as answer with *media_type NULL: there is nothing by that name. */
+    char     *(*look)(void *self, const char *path, const char **media_type, size_t *size_bytes);
+    void       *look_self;
+} mu_http_config;
+
+mu_status   mu_http_create(const mu_http_config *config, mu_http **out, mu_error *err); /* listens, and answers "busy" until it is opened */
+void        mu_http_open(mu_http *http);
+void        mu_http_destroy(mu_http *http); /* NULL is fine. No request is under way when it returns */
+const char *mu_http_url(const mu_http *http);
+const char *mu_http_status_url(const mu_http *http);  /* NULL: none */
+const char *mu_http_fingerprint(const mu_http *http); /* NULL: no TLS */
+
+/* Counted since it listens; for metrics. */
+typedef struct mu_http_counts {
+    uint64_t requests, refused, bytes_in, bytes_out, sessions_opened, updates_complete;
+    uint32_t connections, held;
+} mu_http_counts;
+mu_http_counts mu_http_count(mu_http *http);
+
+#endif
