@@ -1,365 +1,57 @@
 /* muster run: an experiment in virtual time, into a folder of its own. */
-#include "cli/exit_code.h"
-#include "cli/interrupt.h"
+#include "cli/experiment_run.h"
 #include "cli/table.h"
-#include "cli/text.h"
 #include "cli/verb.h"
 
-#include "base/file.h"
 #include "base/limits.h"
-#include "muster/experiment.h"
-#include "report/event_file.h"
-#include "report/number.h"
-#include "report/progress.h"
-#include "report/run_folder.h"
-#include "report/watchers.h"
-#include "tensor/kernels.h"
-
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define RUNS_FOLDER "runs"
 
 typedef struct run_options {
-    const char *config, *recipe, *out, *resume, *tensorboard;
-    cli_texts   settings;
-    uint32_t    workers;
-    bool        quiet, replace;
-    int         format;
+    cli_run_options run;
+    uint32_t        workers;
 } run_options;
 
-/* Everything that one run holds; released in the opposite order. */
-typedef struct run {
-    const run_options *options;
-    char              *config_path, *folder_path, *checkpoint_path, *rounds_path, *resolved;
-    mu_experiment     *experiment;
-    mu_run_folder     *folder;
-    mu_progress       *progress;
-    mu_tier_names      tiers;
-    mu_event_file     *events; /* NULL: none is asked for */
-    mu_simulation     *simulation;
-    mu_watchers        watchers;
-    mu_observer        stopper;
-    uint32_t           rounds_done;
-} run;
-
-static mu_status no_memory(mu_error *err)
+static mu_status simulate(cli_run *run, const run_options *o, mu_error *err)
 {
-    return mu_error_set(err, MU_E_MEMORY, "no memory for the run");
-}
-
-static mu_status check_options(const run_options *options, mu_error *err)
-{
-    if (!options->config && !options->resume)
-        return mu_error_set(err, MU_E_CONFIG, "run: CONFIG.yaml is missing, as in muster run examples/first.yaml (or --resume DIR)");
-    if (options->resume && (options->config || options->recipe || options->settings.count || options->out || options->replace))
-        return mu_error_set(err, MU_E_CONFIG, "run: --resume DIR goes on with what DIR/%s says; CONFIG.yaml, --recipe, --set, --out "
-                                              "and --replace cannot change it", MU_RUN_CONFIG);
-    if (options->replace && !options->out)
-        return mu_error_set(err, MU_E_CONFIG, "run: --replace needs --out DIR, the run to replace");
-    return MU_OK;
-}
-
-/* runs/NAME, or the first of runs/NAME-2, runs/NAME-3, ... that is not there. Made here, so that two runs that start at the same time do
- * not take the same one. */
-static mu_status make_new_folder(const char *name, char **out, mu_error *err)
-{
-    mu_status status = mu_folder_make(RUNS_FOLDER, err);
+    mu_simulate_config config = { .workers = o->workers, .checkpoint_path = run->checkpoint_path, .resume = run->is_resumed };
+    mu_simulation *simulation = NULL;
+    mu_status status = mu_simulation_create(run->experiment, &config, &run->watchers.observer, &simulation, err);
     if (status)
         return status;
-    size_t capacity_bytes = sizeof RUNS_FOLDER + strlen(name) + 16;
-    char *path = malloc(capacity_bytes);
-    if (!path)
-        return no_memory(err);
-    for (uint32_t number = 1; number < UINT32_MAX; number++) {
-        if (number == 1)
-            snprintf(path, capacity_bytes, "%s/%s", RUNS_FOLDER, name);
-        else
-            snprintf(path, capacity_bytes, "%s/%s-%u", RUNS_FOLDER, name, number);
-        if (mkdir(path, 0777) == 0) {
-            *out = path;
-            return MU_OK;
-        }
-        if (errno != EEXIST)
-            break;
-    }
-    status = mu_error_set(err, MU_E_IO, "%s: the folder cannot be made: %s", path, strerror(errno));
-    free(path);
+    status = mu_simulation_run(simulation, err);
+    status = cli_run_finish(run, status, mu_simulation_federation(simulation), mu_simulation_workers(simulation),
+                            mu_simulation_peak_memory_bytes(simulation), err);
+    mu_simulation_destroy(simulation);
     return status;
-}
-
-static mu_status load(run *r, mu_error *err)
-{
-    const run_options *o = r->options;
-    if (o->resume && !mu_run_folder_is_run(o->resume))
-        return mu_error_set(err, MU_E_IO, "%s: there is no run in this folder (it would hold a %s)", o->resume, MU_RUN_CONFIG);
-    r->config_path = o->resume ? mu_path_join(o->resume, MU_RUN_CONFIG) : strdup(o->config);
-    if (!r->config_path)
-        return no_memory(err);
-    mu_status status = mu_experiment_load(r->config_path, o->recipe, o->settings.items, o->settings.count, &r->experiment, err);
-    if (status)
-        return status;
-    r->resolved = mu_experiment_resolved(r->experiment);
-    return r->resolved ? MU_OK : no_memory(err);
-}
-
-static mu_status open_folder(run *r, mu_error *err)
-{
-    const run_options *o = r->options;
-    mu_status status = MU_OK;
-    if (o->resume || o->out) {
-        r->folder_path = strdup(o->resume ? o->resume : o->out);
-        status = r->folder_path ? MU_OK : no_memory(err);
-    } else {
-        status = make_new_folder(mu_experiment_name(r->experiment), &r->folder_path, err);
-    }
-    if (status)
-        return status;
-    r->checkpoint_path = mu_path_join(r->folder_path, MU_RUN_CHECKPOINT);
-    if (!r->checkpoint_path)
-        return no_memory(err);
-    mu_run_subject subject = mu_run_subject_of(r->experiment, r->resolved);
-    mu_run_open how = o->resume ? MU_RUN_RESUME : o->replace ? MU_RUN_REPLACE : MU_RUN_NEW;
-    return cli_as_input(mu_run_folder_open(r->folder_path, how, &subject, &r->folder, err));
-}
-
-static mu_status open_events(run *r, mu_error *err)
-{
-    const run_options *o = r->options;
-    if (!o->tensorboard)
-        return MU_OK;
-    r->rounds_path = mu_path_join(r->folder_path, MU_RUN_ROUNDS);
-    if (!r->rounds_path)
-        return no_memory(err);
-    mu_status status = mu_tier_names_of(mu_experiment_fleet(r->experiment), &r->tiers, err);
-    if (!status)
-        status = cli_as_input(mu_event_file_open(o->tensorboard, o->resume || o->replace, r->rounds_path, &r->tiers, &r->events, err));
-    return status;
-}
-
-static bool stop_asked(void *self)
-{
-    (void)self;
-    return cli_interrupt_asked();
-}
-
-static mu_status count_round(void *self, const mu_round_report *report, mu_error *err)
-{
-    (void)err;
-    ((run *)self)->rounds_done = report->round;
-    return MU_OK;
-}
-
-static mu_status create_simulation(run *r, mu_error *err)
-{
-    const run_options *o = r->options;
-    FILE *progress_file = o->quiet ? NULL : o->format == CLI_FORMAT_JSON ? stderr : stdout;
-    mu_progress_config progress = { .out = progress_file, .rounds = mu_experiment_config(r->experiment)->rounds };
-    if (progress_file) {
-        progress.columns = (uint32_t)cli_terminal_width(progress_file);
-        progress.is_terminal = progress.columns > 0;
-    }
-    mu_status status = mu_progress_create(&progress, &r->progress, err);
-    if (status)
-        return status;
-    r->stopper = (mu_observer){ .self = r, .round = count_round, .stop = stop_asked };
-    const mu_observer *all[] = { mu_run_folder_observer(r->folder), mu_progress_observer(r->progress), &r->stopper,
-                                 r->events ? mu_event_file_observer(r->events) : NULL };
-    mu_watchers_init(&r->watchers, all, MU_COUNT(all) - !r->events);
-    mu_simulate_config config = { .workers = o->workers, .checkpoint_path = r->checkpoint_path,
-                                  .resume = o->resume && mu_file_exists(r->checkpoint_path) };
-    if (o->resume && !config.resume && progress_file)
-        fprintf(progress_file, "no round was finished in %s: starting from the first\n", o->resume);
-    return mu_simulation_create(r->experiment, &config, &r->watchers.observer, &r->simulation, err);
-}
-
-/* "low 0.9512, mid 0.9634" */
-static void print_tiers(const run *r, const mu_totals *totals)
-{
-    const mu_fleet *fleet = mu_experiment_fleet(r->experiment);
-    char accuracy[MU_NUMBER_BYTES];
-    fputs("  by tier       ", stdout);
-    for (uint32_t tier = 0; tier < mu_fleet_tier_count(fleet); tier++) {
-        mu_show_fixed(totals->tier_accuracy[tier], 4, accuracy);
-        printf("%s%s %s", tier ? ", " : "", mu_fleet_tier_name(fleet, tier), accuracy);
-    }
-    putchar('\n');
-}
-
-/* "1 0.9512, 0.5 0.9401" */
-static void print_widths(const mu_run_summary *summary)
-{
-    char width[MU_NUMBER_BYTES], accuracy[MU_NUMBER_BYTES];
-    for (uint32_t i = 0; i < summary->width_count; i++) {
-        mu_number_real(summary->widths[i].width, width);
-        mu_show_fixed(summary->widths[i].accuracy, 4, accuracy);
-        printf("%s%s %s", i ? ", " : "  by width      ", width, accuracy);
-    }
-    if (summary->width_count)
-        putchar('\n');
-}
-
-static void print_fairness(const mu_run_summary *summary)
-{
-    if (summary->devices_evaluated)
-        printf("  by device     %.4f in the mean of %llu, spread %.4f, worst tenth %.4f\n", summary->device_accuracy_mean,
-               (unsigned long long)summary->devices_evaluated, summary->device_accuracy_sd, summary->device_accuracy_worst_decile);
-}
-
-/* "8 merged, 0 lost, 0 late": and what is rare only where it was */
-static void print_updates(const mu_totals *totals)
-{
-    printf("  updates       %llu merged, %llu lost, %llu late", (unsigned long long)totals->updates_merged,
-           (unsigned long long)totals->updates_lost, (unsigned long long)totals->updates_late);
-    if (totals->updates_refused)
-        printf(", %llu refused", (unsigned long long)totals->updates_refused);
-    if (totals->updates_discarded)
-        printf(", %llu discarded", (unsigned long long)totals->updates_discarded);
-    if (totals->max_staleness)
-        printf("; staleness %.2f in the mean, %u at most", totals->staleness_sum / (double)totals->updates_merged, totals->max_staleness);
-    putchar('\n');
-}
-
-static void print_summary(const run *r)
-{
-    const mu_totals *totals = mu_federation_totals(mu_simulation_federation(r->simulation));
-    char a[MU_NUMBER_BYTES], b[MU_NUMBER_BYTES], memory[CLI_NUMBER_BYTES], wall[CLI_NUMBER_BYTES], virtual[CLI_NUMBER_BYTES];
-    printf("\n%s: %u rounds of %s in %s (virtual time %s)\n", mu_experiment_name(r->experiment), totals->rounds,
-           mu_experiment_recipe(r->experiment), cli_format_seconds(mu_run_folder_wall_time_s(r->folder), wall),
-           cli_format_seconds(mu_time_to_s(totals->time), virtual));
-    mu_show_fixed(totals->final_accuracy, 4, a);
-    mu_show_fixed(totals->best_accuracy, 4, b);
-    printf("  accuracy      %s at the end, %s at best\n", a, b);
-    if (mu_experiment_config(r->experiment)->tier_examples)
-        print_tiers(r, totals);
-    print_widths(mu_run_folder_summary(r->folder));
-    print_fairness(mu_run_folder_summary(r->folder));
-    mu_show_scaled((double)totals->bytes_up, "B", a);
-    mu_show_scaled((double)totals->bytes_down, "B", b);
-    printf("  traffic       %s up, %s down", a, b);
-    mu_show_scaled((double)totals->bytes_peer, "B", a);
-    if (totals->bytes_peer)
-        printf(", %s between devices", a);
-    putchar('\n');
-    mu_show_scaled(totals->energy_j, "J", a);
-    printf("  energy        %s on all devices\n", a);
-    printf("  peak memory   %s on one device\n", cli_format_bytes(totals->peak_memory_bytes, memory));
-    print_updates(totals);
-    printf("results: %s (look at %s/%s)\n", r->folder_path, r->folder_path, MU_RUN_REPORT);
-}
-
-/* {"folder": ..., "summary": what summary.json holds} */
-static mu_status print_json(const run *r, mu_error *err)
-{
-    char *path = mu_path_join(r->folder_path, MU_RUN_SUMMARY);
-    mu_file file;
-    if (!path)
-        return no_memory(err);
-    mu_status status = mu_file_map(path, &file, err);
-    free(path);
-    if (status)
-        return status;
-    fputs("{\"folder\":", stdout);
-    cli_print_json_text(stdout, r->folder_path);
-    fputs(",\"summary\":", stdout);
-    cli_print_json_compact(stdout, (const char *)file.data, file.size_bytes);
-    fputs("}\n", stdout);
-    mu_file_unmap(&file);
-    return MU_OK;
-}
-
-/* Options that the file gives for another recipe than it is run by. */
-static void print_note(const run *r)
-{
-    const char *note = mu_experiment_note(r->experiment);
-    if (note && !r->options->quiet)
-        fprintf(stderr, "muster: passed over, because recipe %s answers these questions by methods without such options: %s\n",
-                mu_experiment_recipe(r->experiment), note);
-}
-
-static mu_status simulate(run *r, mu_error *err)
-{
-    print_note(r);
-    mu_status status = mu_simulation_run(r->simulation, err);
-    mu_progress_clear(r->progress);
-    if (status == MU_E_INTERRUPTED)
-        return mu_error_set(err, status, "stopped after round %u of %u; go on with: muster run --resume %s", r->rounds_done,
-                            mu_experiment_config(r->experiment)->rounds, r->folder_path);
-    if (status)
-        return mu_error_prefix(err, status, "%s: ", r->folder_path);
-    status = mu_run_folder_finish_simulation(r->folder, r->simulation, err);
-    if (!status && r->events)
-        status = mu_event_file_finish(r->events, r->folder_path, err);
-    if (status)
-        return status;
-    if (r->options->format == CLI_FORMAT_JSON)
-        return print_json(r, err);
-    if (!r->options->quiet)
-        print_summary(r);
-    return MU_OK;
-}
-
-static void release(run *r)
-{
-    mu_simulation_destroy(r->simulation);
-    mu_progress_destroy(r->progress);
-    mu_event_file_close(r->events);
-    mu_run_folder_close(r->folder);
-    mu_experiment_destroy(r->experiment);
-    free(r->resolved);
-    free(r->rounds_path);
-    free(r->checkpoint_path);
-    free(r->folder_path);
-    free(r->config_path);
 }
 
 static mu_status verb_run(const void *options, mu_error *err)
 {
-    run r = { .options = options };
-    mu_status status = check_options(options, err);
+    const run_options *o = options;
+    cli_run run;
+    mu_status status = cli_run_open(&run, "run", &o->run, false, NULL, err);
     if (!status)
-        status = mu_kernels_check(err);
-    if (!status)
-        status = load(&r, err);
-    if (!status)
-        status = open_folder(&r, err);
-    if (!status)
-        status = open_events(&r, err);
-    if (!status) {
-        cli_interrupt_catch();
-        status = create_simulation(&r, err);
-    }
-    if (!status)
-        status = simulate(&r, err);
-    release(&r);
+        status = simulate(&run, o, err);
+    cli_run_release(&run);
     return status;
 }
 
 static const cli_argument words[] = {
-    { .name = "CONFIG.yaml", .kind = CLI_TEXT, .offset = offsetof(run_options, config), .offer = CLI_OFFER_FILES,
+    { .name = "CONFIG.yaml", .kind = CLI_TEXT, .offset = offsetof(run_options, run.config), .offer = CLI_OFFER_FILES,
       .help = "the experiment; `muster help options` lists what it may say" },
 };
 
 static const cli_argument flags[] = {
-    { .name = "recipe", .letter = 'r', .kind = CLI_TEXT, .offset = offsetof(run_options, recipe), .value = "NAME",
-      .offer = CLI_OFFER_RECIPES, .help = "start from this recipe instead of the one that CONFIG.yaml names" },
-    { .name = "set", .letter = 's', .kind = CLI_TEXTS, .offset = offsetof(run_options, settings), .value = "KEY=VALUE",
-      .help = "change a key, as in --set rounds=50 or --set train.learning_rate=0.1; may be given again" },
-    { .name = "out", .letter = 'o', .kind = CLI_TEXT, .offset = offsetof(run_options, out), .value = "DIR", .offer = CLI_OFFER_FOLDERS,
-      .help = "folder for the results, which must be new or empty; otherwise runs/NAME, or runs/NAME-2 and so on where that is there" },
-    { .name = "replace", .kind = CLI_SWITCH, .offset = offsetof(run_options, replace),
+    CLI_RUN_FLAGS(run_options, run),
+    { .name = "replace", .kind = CLI_SWITCH, .offset = offsetof(run_options, run.replace),
       .help = "the folder of --out may hold a run, which is removed" },
-    { .name = "resume", .kind = CLI_TEXT, .offset = offsetof(run_options, resume), .value = "DIR", .offer = CLI_OFFER_FOLDERS,
+    { .name = "resume", .kind = CLI_TEXT, .offset = offsetof(run_options, run.resume), .value = "DIR", .offer = CLI_OFFER_FOLDERS,
       .help = "go on with the interrupted run in DIR; the results are those of a run that was never interrupted" },
     { .name = "workers", .letter = 'w', .kind = CLI_COUNT, .offset = offsetof(run_options, workers), .value = "N", .min = 1,
       .max = MU_LIMIT_WORKERS, .help = "threads to train with, otherwise one a processor; results do not depend on it" },
-    { .name = "tensorboard", .kind = CLI_TEXT, .offset = offsetof(run_options, tensorboard), .value = "DIR", .offer = CLI_OFFER_FOLDERS,
+    { .name = "tensorboard", .kind = CLI_TEXT, .offset = offsetof(run_options, run.tensorboard), .value = "DIR", .offer = CLI_OFFER_FOLDERS,
       .help = "write an event file for TensorBoard too: every column of rounds.csv, round by round; a folder for each run" },
-    { .name = "quiet", .letter = 'q', .kind = CLI_SWITCH, .offset = offsetof(run_options, quiet), .help = "no progress and no summary" },
-    CLI_FORMAT_FLAG(run_options, format, cli_formats_text_json),
+    { .name = "quiet", .letter = 'q', .kind = CLI_SWITCH, .offset = offsetof(run_options, run.quiet), .help = "no progress and no summary" },
+    CLI_FORMAT_FLAG(run_options, run.format, cli_formats_text_json),
 };
 
 static const cli_example examples[] = {

@@ -64,7 +64,7 @@ static void draw(mu_progress *progress, double now_s)
         columns -= columns > strlen(left) + 3 ? strlen(left) + 3 : 0; /* stands last, but comes before the rest */
     }
     mu_show_duration(mu_time_to_s(progress->time), number);
-    snprintf(part, sizeof part, "virtual %s", number);
+    snprintf(part, sizeof part, "%s %s", progress->config.real_time ? "time" : "virtual", number);
     add_part(line, columns, part);
     snprintf(part, sizeof part, "%llu at work", (unsigned long long)progress->at_work);
     add_part(line, columns, part);
@@ -113,7 +113,7 @@ static void print_round(const mu_progress *progress, const mu_round_report *repo
     if (report->mean_staleness > 0)
         fprintf(out, "staleness %.2f, ", report->mean_staleness);
     mu_show_duration(mu_time_to_s(report->time), number);
-    fprintf(out, "virtual time %s\n", number);
+    fprintf(out, "%stime %s\n", progress->config.real_time ? "" : "virtual ", number);
     fflush(out);
 }
 

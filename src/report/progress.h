@@ -21,6 +21,7 @@ typedef struct mu_progress_config {
     bool     is_terminal; /* of `out` */
     uint32_t columns;     /* of the terminal; 0: 80. What does not fit is left out, the least important first. */
     uint32_t rounds;
+    bool     real_time;   /* the federation's time is the clock's, not virtual */
 } mu_progress_config;
 
 mu_status mu_progress_create(const mu_progress_config *config, mu_progress **out, mu_error *err);

@@ -81,7 +81,8 @@ typedef struct mu_run_result {
 mu_status mu_run_folder_finish(mu_run_folder *folder, const mu_run_result *result, mu_error *err);
 /* What was written, once the run is finished. */
 const mu_run_summary *mu_run_folder_summary(const mu_run_folder *folder);
-/* mu_run_folder_finish, everything taken from the simulation that ran. */
-mu_status mu_run_folder_finish_simulation(mu_run_folder *folder, mu_simulation *simulation, mu_error *err);
+/* mu_run_folder_finish, everything taken from the federation that ran: with `workers` threads (0: on devices), the most that one local training held. */
+mu_status mu_run_folder_finish_federation(mu_run_folder *folder, mu_federation *federation, uint32_t workers, size_t measured_peak_memory_bytes,
+                                          mu_error *err);
 
 #endif
