@@ -53,6 +53,7 @@ MU_API void     mu_data_read_test(const mu_data *data, uint32_t first, uint32_t 
 typedef struct mu_dataset_info {
     const char *name, *help, *source;
     bool        made; /* by the program itself; needs no files */
+    bool        elsewhere; /* on real devices; needs none here either */
 } mu_dataset_info;
 MU_API const mu_dataset_info *mu_datasets(size_t *count);
 

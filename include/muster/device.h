@@ -58,15 +58,16 @@ MU_API const mu_profile *mu_fleet_class(const mu_fleet *fleet, uint32_t index);
 MU_API uint32_t   mu_fleet_class_of(const mu_fleet *fleet, uint32_t device);
 MU_API mu_profile mu_fleet_profile(const mu_fleet *fleet, uint32_t device); /* its class, with what is its own put in */
 
-/* What a device reported of itself takes the place of what its class says, from now on and everywhere: macs_per_s, memory_bytes, bandwidths, latency_s
- * and watts, each where it is above 0 and finite; else what was told before stays, or the class's. Spreads are for devices that say nothing: they do not
+/* What a device reported of itself takes the place of what its class says, from now on: macs_per_s, memory_bytes, bandwidths, latency_s and watts, each
+ * where it is above 0 and within what a class may have (mu_profile_options); else what was told before stays, or the class's. Energy spent in
+ * idleness goes on to be counted by class. Spreads are for devices that say nothing: they do not
  * touch what was told. An fp32 speed that comes without those of other precisions scales them. `name` (may be NULL): a class of this fleet, which
  * the device then is of, with that class's tier; the name of one of the catalogue's gives the first class of this fleet in the same tier, where the
  * device is not in that tier already; any other name changes nothing. `help`, `source`, `tier` are not looked at.
  *
  * Whoever runs a federation over this fleet calls it on the federation's thread, between two events, for a device that is not present: just
- * before its MU_EVENT_CAME. MU_E_MEMORY: nothing has changed; only the first device that tells takes memory, for all of them. Not kept in
- * checkpoints: devices tell again. */
+ * before its MU_EVENT_CAME. Not kept in checkpoints: devices tell again. Only the first device that tells takes memory, for all of them; on
+ * MU_E_MEMORY, and on MU_E_STATE for a fleet that varies by itself (mu_fleet_varies_by), nothing has changed. */
 MU_API mu_status mu_fleet_tell(mu_fleet *fleet, uint32_t device, const mu_profile *profile, mu_error *err);
 /* Does the fleet itself say who is there or how fast, over time (availability:, compute_share:, bandwidth_variation:, battery:)? NULL: no, else the
  * first of these keys. */

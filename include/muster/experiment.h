@@ -8,6 +8,7 @@
  *   train:                         local training: epochs, batch size, learning rate, optimiser, schedule
  *   who: what: how: wire: when: merge:   {method: NAME, option: value, ...}
  *   evaluate: {every_rounds: 1, tier_examples: 500}
+ *   serve:                         a coordinator's own (include/muster/serve.h); passed over elsewhere
  */
 #ifndef MUSTER_EXPERIMENT_H
 #define MUSTER_EXPERIMENT_H
@@ -37,6 +38,8 @@ MU_API const mu_fleet *mu_experiment_fleet(const mu_experiment *experiment);
 MU_API mu_data  *mu_experiment_told_data(mu_experiment *experiment);
 MU_API mu_fleet *mu_experiment_told_fleet(mu_experiment *experiment);
 MU_API const mu_federation_config *mu_experiment_config(const mu_experiment *experiment);
+MU_API const mu_conf_node *mu_experiment_section(const mu_experiment *experiment, const char *name); /* resolved; NULL: it says nothing of it */
+MU_API const char *mu_experiment_path(const mu_experiment *experiment); /* of the file, as the caller gave it */
 /* Everything, defaults included, as YAML (malloc'ed, the caller's): loading it again repeats the run. NULL: no memory. */
 MU_API char *mu_experiment_resolved(const mu_experiment *experiment);
 

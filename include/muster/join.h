@@ -24,6 +24,7 @@ typedef struct mu_join_event {
     uint32_t          device;
     uint64_t          task;    /* 0: none */
     uint32_t          round;   /* of the task: its version + 1 */
+    uint32_t          steps;   /* TRAINED: mini-batches */
     double            loss, seconds; /* TRAINED; NAN, 0 otherwise */
     uint64_t          bytes;   /* DOWNLOADED, SENT: that crossed */
     const char       *text;    /* more for people, or NULL */
@@ -41,9 +42,11 @@ typedef struct mu_join_config {
     /* limits */
     uint64_t    memory_bytes;  /* 0: none. A task that needs more is refused, unless its plan can keep within it */
     double      battery_min_share; /* no work below it unless charging; 0: none */
-    bool        metered_ok;    /* false: nothing but polls on a network that is metered */
+    bool        metered_ok;    /* false: while the network is metered it asks for no work, fetches and sends nothing; what it has it trains */
+    bool      (*is_metered)(void *self); /* asked now and again, on the thread of mu_join; NULL: it never is */
     const char *hours;         /* local time in which it works, "22:00-06:30"; NULL: always */
     double      keep_every_s;  /* how often a training is kept on disk; INFINITY: only when it is stopped */
+    const char *machine_root;  /* in front of /sys and /proc, which tell of batteries and energy; NULL: nothing */
     /* watching */
     void       *self;
     void      (*happened)(void *self, const mu_join_event *event); /* may be NULL */

@@ -93,6 +93,7 @@ MU_API uint32_t   mu_control_present(mu_control *control, uint32_t index);
 /* The next moment after now at which a device that is not present could be; MU_TIME_NEVER: none ever. Where a carrier tells who is there, nobody
  * knows: then it is when to look again, a second from now. */
 MU_API mu_time_us mu_control_next_ready(mu_control *control);
+MU_API bool       mu_control_presence_is_told(const mu_control *control); /* by the carrier: who will ever come, and what it is, is known when it comes */
 MU_API uint32_t   mu_control_tasks_open(const mu_control *control);
 /* Those of them that should have come in by then, going by their price; overdue ones count. */
 MU_API uint32_t   mu_control_tasks_due(const mu_control *control, mu_time_us by);
@@ -236,6 +237,9 @@ typedef struct mu_method {
     /* Once the model is known, before anything else is asked: take in what the options name (tables ...) and what follows from the model. `conf_path` is the
      * experiment's file, beside which names of files are sought. May be NULL. */
     mu_status (*prepare)(void *state, const mu_model *model, const mu_units *units, const char *conf_path, mu_error *err);
+    /* A device that could take part has come: every time that it does, and only where presence is told. For methods that sort devices before any of them
+     * has worked: it may be one that nothing was known of then. May be NULL. */
+    mu_status (*came)(mu_control *control, void *state, uint32_t device, mu_error *err);
     const mu_who   *who;
     const mu_what  *what;
     const mu_how   *how;

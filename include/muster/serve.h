@@ -33,22 +33,35 @@ MU_API mu_status mu_serve_config_read(const mu_experiment *experiment, mu_serve_
 
 typedef struct mu_coordinator mu_coordinator;
 
-/* `folder` is there. `resume`: go on from what is in it. Listens when it returns: the first answers are given when it runs. */
-MU_API mu_status mu_coordinator_create(const mu_experiment *experiment, const mu_serve_config *config, const char *folder, bool resume,
-                                       const mu_observer *observer, mu_coordinator **out, mu_error *err);
+/* `folder` is there, and belongs to this federation alone; what it has from before is gone on with. Listens when it returns: the first answers are given when it
+ * runs. The experiment's data and fleet take in what devices tell. */
+MU_API mu_status mu_coordinator_create(mu_experiment *experiment, const mu_serve_config *config, const char *folder, const mu_observer *observer,
+                                       mu_coordinator **out, mu_error *err);
 MU_API void      mu_coordinator_destroy(mu_coordinator *coordinator); /* NULL is fine */
-/* Until all rounds are made or the observer stops it; then devices are told for `linger_s` that it is over. */
+/* Until all rounds are made or the observer stops it, which is asked about once a second; then devices are told for `linger_s` that it is over. */
 MU_API mu_status mu_coordinator_run(mu_coordinator *coordinator, double linger_s, mu_error *err);
-MU_API void      mu_coordinator_wake(mu_coordinator *coordinator); /* from any thread or a signal's: the observer is asked whether to stop */
 MU_API mu_federation *mu_coordinator_federation(mu_coordinator *coordinator);
 MU_API const char *mu_coordinator_url(const mu_coordinator *coordinator);         /* "https://127.0.0.1:8443" */
 MU_API const char *mu_coordinator_status_url(const mu_coordinator *coordinator);  /* NULL: none */
 MU_API const char *mu_coordinator_fingerprint(const mu_coordinator *coordinator); /* SHA-256 of the certificate, hexadecimal; NULL: no TLS */
 
-/* One-time tokens for `count` further devices of the federation in that folder (running or not; made with `resume` false before its first start), each handed
- * to `take` in hexadecimal with the number that its device will have. */
-MU_API mu_status mu_serve_make_tokens(const char *folder, uint32_t devices, uint32_t count, double valid_s,
+MU_API size_t mu_coordinator_peak_memory_bytes(mu_coordinator *coordinator); /* the most that a device reported one training to have held */
+
+/* ---- a federation's folder, from outside: whether or not it is being served ---- */
+
+/* One-time tokens for `count` further devices, each handed to `take` in hexadecimal with the number that its device will have. */
+MU_API mu_status mu_serve_make_tokens(const char *folder, uint32_t count, double valid_s,
                                       mu_status (*take)(void *self, uint32_t device, const char *token_hex, mu_error *err), void *self, mu_error *err);
+/* A device that is shut out is refused from its next request on; its tasks are given up in time. */
 MU_API mu_status mu_serve_revoke(const char *folder, uint32_t device, bool revoked, mu_error *err);
+
+typedef struct mu_served_device {
+    uint32_t    number;
+    const char *name;
+    bool        revoked;
+    int64_t     enrolled_at_s, seen_at_s; /* UTC; seen: to within some minutes */
+} mu_served_device;
+MU_API mu_status mu_serve_each_device(const char *folder, mu_status (*take)(void *self, const mu_served_device *device, mu_error *err), void *self,
+                                      mu_error *err);
 
 #endif

@@ -206,7 +206,7 @@ MU_API size_t    mu_trainer_peak_bytes(const mu_trainer *trainer); /* the most i
 
 /* Carry out a plan: `start` [state_count] borrowed, `delta` [state_count] filled in and pointed to by out->delta, as
  * out->start points to `start`. `seed` is the run's, `device` names the random streams. `local` may be NULL: plain training. `stop` (may
- * be NULL) ends the training early with MU_E_INTERRUPTED, between two mini-batches. A loss that is no longer finite is not an error here: who merges looks at the
+ * be NULL) ends the training early with MU_E_INTERRUPTED. A loss that is no longer finite is not an error here: who merges looks at the
  * update. */
 MU_API mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_examples *examples, const float *start, uint64_t seed,
                                 uint64_t device, const mu_local *local, const atomic_bool *stop, float *delta, mu_update *out,

@@ -75,31 +75,76 @@ static bool sync_folder_of(const char *path)
     return good;
 }
 
-mu_status mu_file_write(const char *path, const void *data, size_t size_bytes, mu_error *err)
+static mu_status cannot_write(const char *path, int problem, mu_error *err)
+{
+    return mu_error_set(err, MU_E_IO, "%s: cannot be written: %s", path, strerror(problem));
+}
+
+static void release(mu_file_writer *writer)
+{
+    free(writer->path);
+    free(writer->temporary);
+    *writer = (mu_file_writer){ .fd = -1 };
+}
+
+mu_status mu_file_begin(const char *path, mu_file_writer *writer, mu_error *err)
 {
     size_t name_bytes = strlen(path) + sizeof ".tmp";
-    char *temporary = malloc(name_bytes);
-    if (!temporary)
+    *writer = (mu_file_writer){ .path = strdup(path), .temporary = malloc(name_bytes), .fd = -1 };
+    if (!writer->path || !writer->temporary) {
+        release(writer);
         return mu_error_set(err, MU_E_MEMORY, "%s: no memory to write it", path);
-    snprintf(temporary, name_bytes, "%s.tmp", path);
-    mu_status status = MU_OK;
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    bool good = fd >= 0 && write_all(fd, data, size_bytes) && fsync(fd) == 0;
+    }
+    snprintf(writer->temporary, name_bytes, "%s.tmp", path);
+    writer->fd = open(writer->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (writer->fd >= 0)
+        return MU_OK;
     int problem = errno;
-    if (fd >= 0 && close(fd) && good) {
+    release(writer);
+    return cannot_write(path, problem, err);
+}
+
+mu_status mu_file_put(mu_file_writer *writer, const void *data, size_t size_bytes, mu_error *err)
+{
+    return write_all(writer->fd, data, size_bytes) ? MU_OK : cannot_write(writer->path, errno, err);
+}
+
+mu_status mu_file_commit(mu_file_writer *writer, mu_error *err)
+{
+    bool good = fsync(writer->fd) == 0;
+    int problem = errno;
+    if (close(writer->fd) && good) {
         good = false;
         problem = errno;
     }
-    if (good && (rename(temporary, path) || !sync_folder_of(path))) {
+    if (good && (rename(writer->temporary, writer->path) || !sync_folder_of(writer->path))) {
         good = false;
         problem = errno;
     }
-    if (!good) {
-        status = mu_error_set(err, MU_E_IO, "%s: cannot be written: %s", path, strerror(problem));
-        if (fd >= 0)
-            unlink(temporary);
-    }
-    free(temporary);
+    mu_status status = good ? MU_OK : cannot_write(writer->path, problem, err);
+    if (status)
+        unlink(writer->temporary);
+    release(writer);
+    return status;
+}
+
+void mu_file_discard(mu_file_writer *writer)
+{
+    close(writer->fd);
+    unlink(writer->temporary);
+    release(writer);
+}
+
+mu_status mu_file_write(const char *path, const void *data, size_t size_bytes, mu_error *err)
+{
+    mu_file_writer writer;
+    mu_status status = mu_file_begin(path, &writer, err);
+    if (status)
+        return status;
+    status = mu_file_put(&writer, data, size_bytes, err);
+    if (!status)
+        return mu_file_commit(&writer, err);
+    mu_file_discard(&writer);
     return status;
 }
 

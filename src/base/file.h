@@ -17,6 +17,16 @@ void      mu_file_unmap(mu_file *file);
 /* Write to PATH.tmp, sync it, rename it over PATH, sync the folder: after a crash PATH holds the old bytes or the new ones. */
 mu_status mu_file_write(const char *path, const void *data, size_t size_bytes, mu_error *err);
 
+/* The same for what is made piece by piece. After begin comes either commit or discard. */
+typedef struct mu_file_writer {
+    char *path, *temporary;
+    int   fd;
+} mu_file_writer;
+mu_status mu_file_begin(const char *path, mu_file_writer *writer, mu_error *err);
+mu_status mu_file_put(mu_file_writer *writer, const void *data, size_t size_bytes, mu_error *err);
+mu_status mu_file_commit(mu_file_writer *writer, mu_error *err); /* PATH is as it was when it fails; the writer is released either way */
+void      mu_file_discard(mu_file_writer *writer);
+
 /* Make a folder and those above it; one that is there is fine. */
 mu_status mu_folder_make(const char *path, mu_error *err);
 

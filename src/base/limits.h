@@ -57,4 +57,20 @@
 #define MU_LIMIT_SUMMARY_BYTES ((size_t)1 << 20)
 #define MU_LIMIT_FIGURE_BYTES ((size_t)64 << 20)
 
+/* what crosses the network: messages, strings and lists in them, what is signed, vectors. docs/wire.md has the bounds of each field */
+#define MU_LIMIT_MESSAGE_BYTES ((size_t)256 << 10)
+#define MU_LIMIT_JOB_BYTES ((size_t)16 << 20)
+#define MU_LIMIT_MESSAGE_TEXT_BYTES 127u
+#define MU_LIMIT_MESSAGE_LIST 32u
+#define MU_LIMIT_JOB_TENSORS 65536u
+#define MU_LIMIT_SIGNED_BYTES ((size_t)16 << 10)
+#define MU_LIMIT_REASON_BYTES 1023u
+#define MU_LIMIT_LEASE_SECONDS 31557600.0 /* a year */
+#define MU_LIMIT_BLOB_FLOATS ((uint64_t)1 << 35)
+#define MU_LIMIT_BLOB_CHUNK_FLOATS_MIN 1024u /* a chunk but the last; smaller ones would be more heads than floats */
+#define MU_LIMIT_STATUS_BYTES ((size_t)1 << 20) /* status.json, as `muster status` reads it */
+
+/* what a coordinator keeps in its store */
+#define MU_LIMIT_STORE_VALUE_BYTES ((size_t)64 << 20) /* one value, head of an update, or what belongs to an event */
+
 #endif

@@ -13,6 +13,8 @@ void cli_print_data_rows(cli_search *s)
     size_t count;
     const mu_option *rows = mu_writers_options(&count);
     cli_print_rows(s, "data (name writers)", "writers", "the data set that the program makes itself", rows, count);
+    rows = mu_elsewhere_options(&count);
+    cli_print_rows(s, "data (name elsewhere)", "elsewhere", "for real devices; beside test:, a data section of its own", rows, count);
     rows = mu_files_options(&count);
     cli_print_rows(s, "data (in files)", "files", "beside files:, normalize: and partition:; docs/data.md describes those", rows, count);
     count = mu_format_names(names, MOST_FORMATS);

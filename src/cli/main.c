@@ -24,6 +24,7 @@ static const cli_verb *const verbs[] = {
     &cli_verb_compare,
     &cli_verb_report,
     &cli_verb_extract,
+    &cli_verb_status,
     &cli_verb_bench_step,
     &cli_verb_bench_widths,
     &cli_verb_bench_kernels,

@@ -64,7 +64,7 @@ static mu_status fill_datasets(const list_options *options, cli_table *table, mu
     const mu_dataset_info *datasets = mu_datasets(&count);
     for (size_t i = 0; i < count; i++) {
         cli_table_text(table, datasets[i].name);
-        cli_table_bool(table, datasets[i].made, datasets[i].made ? "itself" : "files");
+        cli_table_bool(table, datasets[i].made, datasets[i].made ? "itself" : datasets[i].elsewhere ? "devices" : "files");
         add_source(table, datasets[i].source, datasets[i].help);
     }
     return MU_OK;

@@ -1,6 +1,7 @@
 /* The public face of a data set: opening by name, and handing every call to the kind of set that it is. */
 #include "muster/data.h"
 
+#include "base/limits.h"
 #include "data/set.h"
 #include "data/sets.h"
 
@@ -61,7 +62,9 @@ mu_status mu_data_open(const mu_conf_node *section, uint64_t seed, mu_data **out
     if (!status && !(data->name = strdup(name)))
         status = no_memory(err);
     if (!status)
-        status = strcmp(name, "writers") == 0 ? mu_writers_open(data, seed, err) : mu_table_open(data, seed, err);
+        status = strcmp(name, "writers") == 0     ? mu_writers_open(data, seed, err)
+                 : strcmp(name, "elsewhere") == 0 ? mu_elsewhere_open(data, seed, err)
+                                                  : mu_table_open(data, seed, err);
     if (!status)
         status = number_classes(data, err);
     if (status) {
@@ -79,6 +82,7 @@ void mu_data_close(mu_data *data)
     if (data->set)
         data->kind->close(data->set);
     mu_conf_destroy(data->conf);
+    free(data->told);
     free(data->class_numbers);
     free(data->name);
     free(data);
@@ -138,15 +142,36 @@ const char *mu_data_class_name(const mu_data *data, uint32_t label)
     return data->class_names ? data->class_names[label] : data->class_numbers[label];
 }
 
+bool mu_data_is_elsewhere(const mu_data *data) { return !data->kind->num_examples; }
+
+/* Those that lie here. */
+static uint32_t num_here(const mu_data *data, uint32_t device)
+{
+    MU_ASSERT(device < data->devices);
+    return mu_data_is_elsewhere(data) ? 0 : data->kind->num_examples(data->set, device);
+}
+
 uint32_t mu_data_num_examples(const mu_data *data, uint32_t device)
 {
     MU_ASSERT(device < data->devices);
-    return data->kind->num_examples(data->set, device);
+    return data->told && data->told[device] ? data->told[device] - 1 : num_here(data, device);
+}
+
+mu_status mu_data_tell_num_examples(mu_data *data, uint32_t device, uint32_t count, mu_error *err)
+{
+    MU_ASSERT(device < data->devices);
+    if (count > MU_LIMIT_EXAMPLES)
+        return mu_error_set(err, MU_E_RANGE, "device %u says that it has %u examples, more than %zu", device, count, MU_LIMIT_EXAMPLES);
+    if (!data->told && !(data->told = calloc(data->devices, sizeof *data->told)))
+        return mu_error_set(err, MU_E_MEMORY, "no memory for how many examples %u devices have", data->devices);
+    data->told[device] = count + 1;
+    return MU_OK;
 }
 
 void mu_data_read(const mu_data *data, uint32_t device, const uint32_t *indices, uint32_t count, float *x, int32_t *labels)
 {
-    uint32_t examples = mu_data_num_examples(data, device);
+    uint32_t examples = num_here(data, device);
+    MU_ASSERT(!mu_data_is_elsewhere(data));
     for (uint32_t i = 0; i < count; i++)
         MU_ASSERT(indices[i] < examples);
     data->kind->read(data->set, device, indices, count, x, labels);
@@ -156,12 +181,13 @@ void mu_data_label_counts(const mu_data *data, uint32_t device, uint32_t *counts
 {
     MU_ASSERT(device < data->devices);
     memset(counts, 0, data->classes * sizeof *counts);
-    data->kind->label_counts(data->set, device, counts);
+    if (!mu_data_is_elsewhere(data))
+        data->kind->label_counts(data->set, device, counts);
 }
 
 uint32_t mu_data_source_index(const mu_data *data, uint32_t device, uint32_t index)
 {
-    MU_ASSERT(index < mu_data_num_examples(data, device));
+    MU_ASSERT(index < num_here(data, device));
     return data->kind->source_index(data->set, device, index);
 }
 

@@ -39,20 +39,22 @@ static const char *const femnist_classes[] = {
 #define CIFAR10_BATCHES(folder) \
     folder "data_batch_1.bin " folder "data_batch_2.bin " folder "data_batch_3.bin " folder "data_batch_4.bin " folder "data_batch_5.bin"
 
-/* writers comes first: it is the one that needs no files and no row in the second table. */
-enum { SET_WRITERS, SET_MNIST, SET_FASHION, SET_CIFAR10, SET_CIFAR100, SET_FEMNIST, SET_SHAKESPEARE, SET_TINY, SET_COUNT };
+/* writers, the first, and elsewhere, the last, need no files and no row in the second table. */
+enum { SET_WRITERS, SET_MNIST, SET_FASHION, SET_CIFAR10, SET_CIFAR100, SET_FEMNIST, SET_SHAKESPEARE, SET_TINY, SET_ELSEWHERE, SET_COUNT };
 
 static const mu_dataset_info infos[] = {
     [SET_WRITERS] = { "writers", "drawn digits, 28 x 28; a device is a writer with a hand of its own; any number of devices",
-                      "made by the program itself", true },
-    [SET_MNIST] = { "mnist", "handwritten digits, 28 x 28; 60,000 and 10,000", "LeCun, Cortes and Burges 1998", false },
-    [SET_FASHION] = { "fashion-mnist", "articles of clothing, 28 x 28; 60,000 and 10,000", "Xiao et al. 2017, arXiv:1708.07747", false },
-    [SET_CIFAR10] = { "cifar10", "photographs of 10 kinds of things, 32 x 32 in colour; 50,000 and 10,000", "Krizhevsky 2009", false },
-    [SET_CIFAR100] = { "cifar100", "photographs of 100 kinds of things, 32 x 32 in colour; 50,000 and 10,000", "Krizhevsky 2009", false },
-    [SET_FEMNIST] = { "femnist", "handwritten digits and letters, 28 x 28, by writer", "Caldas et al. 2018 (LEAF), arXiv:1812.01097", false },
+                      "made by the program itself", true, false },
+    [SET_MNIST] = { "mnist", "handwritten digits, 28 x 28; 60,000 and 10,000", "LeCun, Cortes and Burges 1998", false, false },
+    [SET_FASHION] = { "fashion-mnist", "articles of clothing, 28 x 28; 60,000 and 10,000", "Xiao et al. 2017, arXiv:1708.07747", false, false },
+    [SET_CIFAR10] = { "cifar10", "photographs of 10 kinds of things, 32 x 32 in colour; 50,000 and 10,000", "Krizhevsky 2009", false, false },
+    [SET_CIFAR100] = { "cifar100", "photographs of 100 kinds of things, 32 x 32 in colour; 50,000 and 10,000", "Krizhevsky 2009", false, false },
+    [SET_FEMNIST] = { "femnist", "handwritten digits and letters, 28 x 28, by writer", "Caldas et al. 2018 (LEAF), arXiv:1812.01097", false, false },
     [SET_SHAKESPEARE] = { "shakespeare", "the next character in the plays, 80 at a time, by speaking role",
-                          "Caldas et al. 2018 (LEAF), arXiv:1812.01097", false },
-    [SET_TINY] = { "tiny-shakespeare", "the next character in one text of 1.1 million", "Karpathy 2015, char-rnn", false },
+                          "Caldas et al. 2018 (LEAF), arXiv:1812.01097", false, false },
+    [SET_TINY] = { "tiny-shakespeare", "the next character in one text of 1.1 million", "Karpathy 2015, char-rnn", false, false },
+    [SET_ELSEWHERE] = { .name = "elsewhere", .help = "examples of real devices, which stay there; says what one looks like, and may have a test set",
+                        .source = "whatever the devices have", .elsewhere = true },
 };
 _Static_assert(MU_COUNT(infos) == SET_COUNT, "every set has its row");
 

@@ -356,6 +356,8 @@ void mu_fleet_destroy(mu_fleet *fleet)
     free(fleet->tier_of_class);
     free(fleet->tiers);
     free(fleet->class_of);
+    free(fleet->told);
+    free(fleet->told_class);
     free(fleet->order);
     free(fleet->path);
     mu_conf_destroy(fleet->conf);
@@ -406,6 +408,8 @@ uint32_t mu_fleet_row_of(const mu_fleet *fleet, uint32_t device)
 uint32_t mu_fleet_class_of(const mu_fleet *fleet, uint32_t device)
 {
     uint32_t row = mu_fleet_row_of(fleet, device);
+    if (fleet->told_class)
+        return fleet->told_class[device];
     return fleet->measured.rows ? fleet->measured.rows[row].tier : fleet->class_of[row];
 }
 
@@ -437,5 +441,7 @@ mu_profile mu_fleet_profile(const mu_fleet *fleet, uint32_t device)
         profile.download_bit_per_s *= mu_exp(fleet->config.bandwidth_spread * bandwidth);
         profile.upload_bit_per_s *= mu_exp(fleet->config.bandwidth_spread * bandwidth);
     }
+    if (fleet->told)
+        mu_fleet_told_profile(fleet, device, &profile);
     return profile;
 }

@@ -33,10 +33,15 @@ struct mu_fleet {
     mu_availability *availability;
     mu_variation     variation;
     mu_battery      *battery; /* NULL: none */
+    mu_profile      *told;       /* [devices] what devices told of themselves, 0 where they said nothing; NULL: nobody has told anything */
+    uint16_t        *told_class; /* [devices] with it: the class of each */
 };
 
 /* A CSV's row of the device; in a mix, its number. */
 uint32_t mu_fleet_row_of(const mu_fleet *fleet, uint32_t device);
+
+/* fleet_told.c: what the device told, laid over its profile. Only where somebody has told. */
+void mu_fleet_told_profile(const mu_fleet *fleet, uint32_t device, mu_profile *profile);
 
 /* fleet_time.c: the sections about what changes over time. */
 mu_status mu_fleet_read_time(mu_fleet *fleet, const mu_conf_node *section, mu_error *err);

@@ -22,6 +22,14 @@ static mu_status make_and_resolve(mu_conf *from, mu_error *err)
     if (!status)
         status = mu_fleet_resolve(fleet, resolved, mu_conf_root(resolved), err);
     mu_conf_destroy(resolved);
+    if (!status && !mu_fleet_varies_by(fleet)) {
+        const mu_profile told = { .name = "pi-4", .memory_bytes = 4096 };
+        uint32_t class = mu_fleet_class_of(fleet, 7);
+        status = mu_fleet_tell(fleet, 7, &told, err);
+        if (status)
+            assert_int_equal(mu_fleet_class_of(fleet, 7), class);
+        assert_int_equal(mu_fleet_profile(fleet, 7).memory_bytes == 4096, !status);
+    }
     mu_fleet_destroy(fleet);
     return status;
 }

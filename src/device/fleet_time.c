@@ -26,6 +26,15 @@ void mu_fleet_release_time(mu_fleet *fleet)
     mu_battery_destroy(fleet->battery);
 }
 
+const char *mu_fleet_varies_by(const mu_fleet *fleet)
+{
+    return fleet->availability                               ? "availability"
+           : fleet->variation.of[MU_VARYING_COMPUTE].varies   ? "compute_share"
+           : fleet->variation.of[MU_VARYING_BANDWIDTH].varies ? "bandwidth_variation"
+           : fleet->battery                                   ? "battery"
+                                                              : NULL;
+}
+
 static mu_place place_of(const mu_fleet *fleet, uint32_t device)
 {
     return (mu_place){ .device = device, .row = mu_fleet_row_of(fleet, device) };

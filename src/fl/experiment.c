@@ -61,7 +61,7 @@ static const mu_option evaluate_rows[] = {
       "of each of them, at most; 0: all" },
 };
 
-static const char *const section_names[] = { "model", "data", "fleet", "train", "evaluate", "who", "what", "how", "wire", "when", "merge", NULL };
+static const char *const section_names[] = { "model", "data", "fleet", "train", "evaluate", "who", "what", "how", "wire", "when", "merge", "serve", NULL };
 
 const mu_option *mu_experiment_options(size_t *count)
 {
@@ -583,5 +583,9 @@ const char *mu_experiment_note(const mu_experiment *e) { return *e->note ? e->no
 const mu_model *mu_experiment_model(const mu_experiment *e) { return e->model; }
 const mu_data *mu_experiment_data(const mu_experiment *e) { return e->data; }
 const mu_fleet *mu_experiment_fleet(const mu_experiment *e) { return e->fleet; }
+mu_data *mu_experiment_told_data(mu_experiment *e) { return e->data; }
+mu_fleet *mu_experiment_told_fleet(mu_experiment *e) { return e->fleet; }
 const mu_federation_config *mu_experiment_config(const mu_experiment *e) { return &e->config; }
+const mu_conf_node *mu_experiment_section(const mu_experiment *e, const char *name) { return mu_conf_get(mu_conf_root(e->conf), name); }
+const char *mu_experiment_path(const mu_experiment *e) { return e->path; }
 char *mu_experiment_resolved(const mu_experiment *e) { return mu_conf_write(mu_conf_root(e->conf)); }

@@ -41,15 +41,25 @@ static mu_status keep_methods(mu_control *control, mu_error *err)
 static mu_status can_take_part(void *self, uint32_t device, bool *out, mu_error *err)
 {
     mu_control *control = self;
-    if (mu_data_num_examples(control->config.data, device) == 0) {
-        control->totals.devices_without_examples++;
-        return MU_OK;
-    }
-    mu_task task;
-    mu_status status = mu_control_price(control, device, &task, err);
-    *out = !status && task.price.fits;
-    control->totals.devices_without_memory += !status && !task.price.fits;
-    return status;
+    mu_lacking lacking;
+    mu_status status = mu_tasks_lacking(control, device, &lacking, err);
+    if (status)
+        return status;
+    *out = lacking == MU_LACKS_NOTHING;
+    control->totals.devices_without_examples += lacking == MU_LACKS_EXAMPLES;
+    control->totals.devices_without_memory += lacking == MU_LACKS_MEMORY;
+    return MU_OK;
+}
+
+/* Where the carrier tells, that is looked at when a device comes. */
+static mu_status begin_presence(mu_control *control, mu_error *err)
+{
+    if (!control->carrier.tells_presence)
+        return mu_presence_init(&control->presence, control->config.fleet, can_take_part, control, err);
+    control->lacking = calloc(control->device_count, sizeof *control->lacking);
+    if (!control->lacking)
+        return mu_error_set(err, MU_E_MEMORY, "no memory to keep track of %u devices", control->device_count);
+    return mu_presence_init_told(&control->presence, control->config.fleet, err);
 }
 
 /* Room for the parts of plans that are made. */
@@ -99,6 +109,26 @@ static mu_status check_config(const mu_federation_config *config, mu_error *err)
     return mu_data_check_model(config->data, config->model, err);
 }
 
+/* What the experiment asks of devices that are not played here. */
+static mu_status check_carrier(const mu_federation_config *config, const mu_carrier *carrier, mu_error *err)
+{
+    const char *varies_by = mu_fleet_varies_by(config->fleet);
+    if (carrier->tells_presence && varies_by)
+        return mu_error_set(err, MU_E_CONFIG, "the fleet has '%s', but its devices are real: when they are there and how fast they are is theirs to say; "
+                            "leave it out of 'fleet:'", varies_by);
+    if (!carrier->tells_presence && mu_data_is_elsewhere(config->data))
+        return mu_error_set(err, MU_E_CONFIG, "the examples of data 'elsewhere' lie on real devices: nobody can train on them here; name a data set, or let "
+                            "devices join");
+    if (config->start_devices > mu_data_device_count(config->data))
+        return mu_error_set(err, MU_E_CONFIG, "the first round waits for %u devices, and there are only %u", config->start_devices,
+                            mu_data_device_count(config->data));
+    bool has_statistics = mu_model_state_count(config->model) > mu_model_param_count(config->model);
+    if (config->norm_statistics == MU_NORM_STATISTICS_DEVICES && has_statistics && !config->train.dry && !carrier->statistics)
+        return mu_error_set(err, MU_E_CONFIG, "'norm_statistics: devices' looks at devices' examples, and they are not here; use "
+                            "'norm_statistics: trained'");
+    return MU_OK;
+}
+
 /* Given; or drawn for the widest part that is used, as for a network of its own: how large they are hangs on how many inputs are added up. What is outside of it
  * nobody looks at. */
 static mu_status first_weights(mu_control *control, mu_error *err)
@@ -129,6 +159,8 @@ mu_status mu_federation_create(const mu_federation_config *config, const mu_carr
                                mu_federation **out, mu_error *err)
 {
     mu_status status = check_config(config, err);
+    if (!status)
+        status = check_carrier(config, carrier, err);
     if (status)
         return status;
     mu_federation *federation = calloc(1, sizeof *federation);
@@ -158,7 +190,7 @@ mu_status mu_federation_create(const mu_federation_config *config, const mu_carr
                                   control->state_count);
     }
     if (!status)
-        status = mu_presence_init(&control->presence, config->fleet, can_take_part, control, err);
+        status = begin_presence(control, err);
     if (!status) {
         memset(control->version->state, 0, mu_version_bytes(control->version));
         status = first_weights(control, err);
@@ -190,6 +222,7 @@ void mu_federation_destroy(mu_federation *federation)
     mu_usable_parts_release(&control->usable);
     mu_version_release(control->version);
     mu_presence_release(&control->presence);
+    free(control->lacking);
     free(control->scratch);
     free(control->looked);
     free(control->kept_units);
@@ -198,6 +231,12 @@ void mu_federation_destroy(mu_federation *federation)
     mu_submodel_destroy(control->part);
     free(control->history);
     free(federation);
+}
+
+bool mu_federation_waits_for_all(const mu_federation_config *config)
+{
+    mu_answer when = config->answers[MU_WHEN];
+    return when.method->when->waits_for_all && when.method->when->waits_for_all(when.state);
 }
 
 /* ---- from one version to the next ---- */
@@ -224,8 +263,9 @@ static mu_status evaluate(mu_control *control, mu_error *err)
 {
     mu_round_report *round = &control->round;
     mu_totals *totals = &control->totals;
-    mu_evaluation tests[MU_USABLE_MAX], tiers[MU_TIERS_MAX] = { { 0 } };
-    mu_status status = mu_look_at_parts(control, tests, control->config.tier_examples ? tiers : NULL, err);
+    mu_evaluation tests[MU_USABLE_MAX] = { { 0 } }, tiers[MU_TIERS_MAX] = { { 0 } };
+    bool looks_at_tiers = control->config.tier_examples && control->carrier.evaluate_devices;
+    mu_status status = mu_look_at_parts(control, tests, looks_at_tiers ? tiers : NULL, err);
     if (status)
         return status;
     round->evaluated = true;
@@ -309,20 +349,42 @@ mu_status mu_control_commit(mu_control *control, mu_error *err)
 
 static mu_status save_if_due(mu_control *control, mu_error *err)
 {
-    if (!control->checkpoint_due || !control->config.checkpoint_path)
+    if (!control->is_started || !control->checkpoint_due || !control->config.checkpoint_path)
         return MU_OK;
     control->checkpoint_due = false;
-    return mu_checkpoint_save(control, err);
+    mu_status status = mu_checkpoint_save(control, err);
+    return status || !control->carrier.saved ? status : control->carrier.saved(control->carrier.self, err);
+}
+
+/* Devices that are simulated are there or will be; the others come by themselves, and the first round waits for enough of them. */
+static mu_status start_when_enough(mu_control *control, mu_error *err)
+{
+    uint32_t wanted = control->config.start_devices ? control->config.start_devices : 1;
+    bool enough = !control->carrier.tells_presence || control->presence.count >= wanted;
+    if (control->is_started || !enough)
+        return MU_OK;
+    control->is_started = true;
+    mu_answer when = control->config.answers[MU_WHEN];
+    return when.method->when->started(control, when.state, err);
+}
+
+/* What devices that came had lacked is looked at again when they come again. */
+static mu_status resume(mu_control *control, mu_error *err)
+{
+    mu_status status = mu_checkpoint_load(control, err);
+    if (!status && control->carrier.tells_presence)
+        control->totals.devices_without_examples = control->totals.devices_without_memory = 0;
+    return status;
 }
 
 static mu_status begin(mu_control *control, mu_error *err)
 {
+    control->is_started = control->config.resume || mu_control_is_finished(control);
     if (control->config.resume)
-        return mu_checkpoint_load(control, err);
+        return resume(control, err);
     mu_status status = close_round(control, err);
-    mu_answer when = control->config.answers[MU_WHEN];
-    if (!status && !mu_control_is_finished(control))
-        status = when.method->when->started(control, when.state, err);
+    if (!status)
+        status = start_when_enough(control, err);
     return status ? status : save_if_due(control, err);
 }
 
@@ -340,6 +402,8 @@ mu_status mu_federation_run(mu_federation *federation, mu_error *err)
         MU_ASSERT(event.at >= control->now);
         control->now = event.at;
         status = mu_tasks_handle(control, &event, err);
+        if (!status)
+            status = start_when_enough(control, err);
         if (!status)
             status = save_if_due(control, err);
     }
@@ -373,6 +437,7 @@ const mu_units *mu_control_units(const mu_control *control) { return control->co
 const mu_fleet *mu_control_fleet(const mu_control *control) { return control->config.fleet; }
 const mu_history *mu_control_history(const mu_control *control, uint32_t device) { return &control->history[device]; }
 const float *mu_control_state(const mu_control *control) { return control->version->state; }
+bool mu_control_presence_is_told(const mu_control *control) { return control->carrier.tells_presence; }
 uint32_t mu_control_tasks_open(const mu_control *control) { return control->tasks_open; }
 uint64_t mu_control_tasks_sent(const mu_control *control) { return control->tasks_sent; }
 uint32_t mu_control_folded(const mu_control *control) { return control->round.merged; }
@@ -386,6 +451,9 @@ mu_status mu_control_evaluate(mu_control *control, const uint32_t *devices, uint
                               mu_error *err)
 {
     MU_ASSERT(!control->config.train.dry);
+    if (!control->carrier.evaluate_devices)
+        return mu_error_set(err, MU_E_STATE, "the examples of devices are not here: a model cannot be looked at on them; choose methods that do not "
+                            "ask for it");
     const float *state;
     mu_status status = mu_looked_state(control, &control->usable.parts[0], &state, err);
     return status ? status : control->carrier.evaluate_devices(control->carrier.self, state, &control->usable.parts[0], false, devices,

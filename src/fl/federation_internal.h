@@ -6,6 +6,8 @@
 #include "fl/usable.h"
 #include "muster/federation.h"
 
+typedef enum mu_lacking { MU_LACKS_NOTHING, MU_LACKS_EXAMPLES, MU_LACKS_MEMORY } mu_lacking;
+
 struct mu_version {
     uint32_t references; /* of the federation, of tasks and of held updates; only the federation's thread counts */
     uint32_t vector_count;
@@ -77,6 +79,7 @@ struct mu_control {
     uint32_t    version_number;
     mu_time_us  now;
     bool        checkpoint_due;
+    bool        is_started; /* `when` is; before that, devices that tell are waited for */
 
     mu_kept    kept[MU_QUESTION_COUNT];
     uint32_t   kept_count;
@@ -84,6 +87,7 @@ struct mu_control {
 
     mu_history     *history;
     mu_presence     presence;
+    unsigned char  *lacking; /* [device_count] what a device that came lacks to take part (a mu_lacking); NULL: presence is not told */
     const mu_among *among; /* while `who` is asked: only these are ready */
     uint64_t        tasks_sent, orders, updates_held;
 
@@ -148,7 +152,13 @@ mu_status mu_look_draw(const mu_control *control, uint32_t wanted, uint32_t **de
 mu_status mu_looked_state(mu_control *control, const mu_usable *part, const float **state, mu_error *err);
 mu_status mu_look_at_parts(mu_control *control, mu_evaluation *tests, mu_evaluation *tiers, mu_error *err);
 
+/* told.c: a device has come or gone, says the carrier; and what a task really cost its device takes the place of what it was to cost. */
+mu_status mu_told_came(mu_control *control, uint32_t device, mu_error *err);
+void      mu_told_went(mu_control *control, uint32_t device);
+void      mu_told_measured(mu_control *control, mu_task *task, const mu_price *measured);
+
 /* price.c: what a plan costs a device, and who could take one. */
+mu_status mu_tasks_lacking(mu_control *control, uint32_t device, mu_lacking *out, mu_error *err);
 mu_status mu_tasks_price(mu_control *control, const mu_sending *sending, mu_task *task, mu_error *err);
 
 /* held.c */

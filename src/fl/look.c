@@ -77,7 +77,7 @@ mu_status mu_federation_look_at_devices(mu_federation *federation, uint32_t **de
     *devices = NULL;
     *each = NULL;
     *count = 0;
-    if (!control->config.look_devices || mu_control_is_dry(control))
+    if (!control->config.look_devices || !control->carrier.evaluate_devices || mu_control_is_dry(control))
         return MU_OK;
     uint32_t *drawn, drawn_count;
     mu_status status = mu_look_draw(control, control->config.look_devices, &drawn, &drawn_count, err);

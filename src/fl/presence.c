@@ -1,4 +1,4 @@
-/* Who is there, as a list and two heaps of moments.
+/* Who is there, as a list and two heaps of moments (which stay empty where it is told).
  *
  * A moment is when to look at a device again. For a fleet without batteries that is when it comes or goes. A battery falls slowly, so the
  * moment may also be one at which nothing happens but that the next one is found. */
@@ -62,6 +62,38 @@ static void go(mu_presence *p, uint32_t device)
     uint32_t place = p->place[device], last = p->list[--p->count];
     p->list[place] = last;
     p->place[last] = place;
+    p->place[device] = ABSENT;
+    if (!p->busy[device])
+        end_idle(p, device);
+}
+
+/* Who came first is chance where it is told. Who is chosen shall not hang on that, so the list is by number. */
+void mu_presence_come(mu_presence *p, uint32_t device)
+{
+    MU_ASSERT(p->told && device < p->device_count);
+    if (mu_presence_is_there(p, device))
+        return;
+    uint32_t place = p->count++;
+    for (; place > 0 && p->list[place - 1] > device; place--) {
+        p->list[place] = p->list[place - 1];
+        p->place[p->list[place]] = place;
+    }
+    p->list[place] = device;
+    p->place[device] = place;
+    if (!p->busy[device])
+        begin_idle(p, device);
+}
+
+void mu_presence_go(mu_presence *p, uint32_t device)
+{
+    MU_ASSERT(p->told && device < p->device_count);
+    if (!mu_presence_is_there(p, device))
+        return;
+    p->count--;
+    for (uint32_t place = p->place[device]; place < p->count; place++) {
+        p->list[place] = p->list[place + 1];
+        p->place[p->list[place]] = place;
+    }
     p->place[device] = ABSENT;
     if (!p->busy[device])
         end_idle(p, device);
@@ -291,6 +323,21 @@ mu_status mu_presence_init(mu_presence *p, const mu_fleet *fleet, mu_is_candidat
     return MU_OK;
 }
 
+mu_status mu_presence_init_told(mu_presence *p, const mu_fleet *fleet, mu_error *err)
+{
+    *p = (mu_presence){ .fleet = fleet, .device_count = mu_fleet_device_count(fleet), .told = true };
+    MU_ASSERT(!mu_fleet_has_batteries(fleet));
+    mu_status status = take_memory(p, err);
+    if (status) {
+        mu_presence_release(p);
+        return status;
+    }
+    p->candidate_count = p->device_count;
+    for (uint32_t device = 0; device < p->device_count; device++)
+        p->place[device] = ABSENT;
+    return MU_OK;
+}
+
 void mu_presence_release(mu_presence *p)
 {
     free(p->list);
@@ -394,6 +441,11 @@ bool mu_presence_restore(mu_presence *p, const unsigned char *from, size_t size_
     size_t moments_bytes = p->charge ? p->device_count * sizeof(mu_time_us) : 0, place = w.used_bytes;
     if (w.failed || w.size_bytes - place != moments_bytes || !restore_list(p, count))
         return false;
+    if (p->told) {
+        while (p->count)
+            mu_presence_go(p, p->list[p->count - 1]);
+        return true;
+    }
     p->arrivals.count = p->departures.count = 0;
     if (!p->charge) {
         schedule(p);
@@ -417,6 +469,8 @@ bool mu_presence_is_there(const mu_presence *p, uint32_t device)
 
 mu_time_us mu_presence_next_arrival(const mu_presence *p)
 {
+    if (p->told)
+        return mu_time_later(p->now, MU_PRESENCE_LOOK_AGAIN_US);
     if (p->arrivals.count)
         return p->arrivals.heap[0].at;
     /* everybody is there; whoever goes may come back */

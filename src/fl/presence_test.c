@@ -389,6 +389,91 @@ static void test_saving(void **state)
     check_saving("fleet: {" BOARD "battery: {capacity_wh: 60, plugged: {generator: markov}}}", false, false);
 }
 
+/* ---- told ---- */
+
+static void check_list(const mu_presence *presence, const bool *there)
+{
+    uint32_t count = 0;
+    for (uint32_t device = 0; device < presence->device_count; device++) {
+        assert_int_equal(mu_presence_is_there(presence, device), there[device]);
+        if (there[device])
+            assert_int_equal(presence->list[count++], device); /* by number */
+    }
+    assert_int_equal(presence->count, count);
+}
+
+/* Comings, goings and tasks at random, against what is said; saved and restored in the middle, from which nobody is there. */
+static void test_told(void **state)
+{
+    (void)state;
+    enum { DEVICES = 40, STEPS = 4000 };
+    mu_fleet *fleet = make_fleet("fleet: {" BOARD "availability: always}", DEVICES);
+    mu_presence presence, again;
+    assert_int_equal(mu_presence_init_told(&presence, fleet, NULL), MU_OK);
+    bool there[DEVICES] = { false }, busy[DEVICES] = { false };
+    mu_time_us idle[DEVICES] = { 0 }, now = 0, sum = 0;
+    mu_random random = mu_random_stream(6, MU_RANDOM_TEST, 0, 0);
+    check_list(&presence, there);
+    for (int step = 0; step < STEPS; step++) {
+        mu_time_us passed = mu_random_below(&random, 3000000);
+        for (uint32_t device = 0; device < DEVICES; device++)
+            idle[device] += there[device] && !busy[device] ? passed : 0;
+        now += passed;
+        mu_presence_advance(&presence, now);
+        assert_int_equal(mu_presence_next_arrival(&presence), now + SECOND);
+        uint32_t device = mu_random_below(&random, DEVICES);
+        switch (mu_random_below(&random, 4)) {
+        case 0:
+            mu_presence_come(&presence, device); /* there or not */
+            there[device] = true;
+            break;
+        case 1:
+            mu_presence_go(&presence, device);
+            there[device] = false;
+            break;
+        case 2:
+            if (there[device] && !busy[device])
+                mu_presence_begin_work(&presence, device, now);
+            busy[device] |= there[device];
+            break;
+        default:
+            if (busy[device])
+                mu_presence_end_work(&presence, device, now, &(mu_price){ 0 });
+            busy[device] = false;
+        }
+        check_list(&presence, there);
+    }
+    for (uint32_t device = 0; device < DEVICES; device++) {
+        assert_int_equal(mu_presence_idle_time(&presence, device), idle[device]);
+        assert_int_equal(presence.busy[device], busy[device]);
+        sum += idle[device];
+    }
+    assert_float_equal(mu_presence_idle_energy_j(&presence), 0.5 * mu_time_to_s(sum), 1e-6);
+
+    size_t size_bytes = mu_presence_save(&presence, NULL);
+    unsigned char *saved = malloc(size_bytes);
+    mu_presence_save(&presence, saved);
+    assert_int_equal(mu_presence_init_told(&again, fleet, NULL), MU_OK);
+    assert_false(mu_presence_restore(&again, saved, size_bytes - 1));
+    mu_presence_release(&again);
+    assert_int_equal(mu_presence_init_told(&again, fleet, NULL), MU_OK);
+    assert_true(mu_presence_restore(&again, saved, size_bytes));
+    memset(there, 0, sizeof there);
+    check_list(&again, there);
+    mu_presence_advance(&again, now + 100 * SECOND);
+    for (uint32_t device = 0; device < DEVICES; device++) {
+        assert_int_equal(mu_presence_idle_time(&again, device), idle[device]);
+        assert_int_equal(again.busy[device], busy[device]);
+    }
+    assert_float_equal(mu_presence_idle_energy_j(&again), 0.5 * mu_time_to_s(sum), 1e-6);
+    mu_presence_come(&again, 3);
+    assert_true(mu_presence_is_there(&again, 3));
+    free(saved);
+    mu_presence_release(&again);
+    mu_presence_release(&presence);
+    mu_fleet_destroy(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +487,7 @@ int main(void)
         cmocka_unit_test(test_never_plugged),
         cmocka_unit_test(test_memory_of_a_device),
         cmocka_unit_test(test_saving),
+        cmocka_unit_test(test_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,6 +147,17 @@ mu_status mu_control_price(mu_control *control, uint32_t device, mu_task *task, 
 
 /* ---- who could take one ---- */
 
+mu_status mu_tasks_lacking(mu_control *control, uint32_t device, mu_lacking *out, mu_error *err)
+{
+    *out = MU_LACKS_EXAMPLES;
+    if (mu_data_num_examples(control->config.data, device) == 0)
+        return MU_OK;
+    mu_task task;
+    mu_status status = mu_control_price(control, device, &task, err);
+    *out = !status && task.price.fits ? MU_LACKS_NOTHING : MU_LACKS_MEMORY;
+    return status;
+}
+
 bool mu_control_is_ready(mu_control *control, uint32_t device)
 {
     mu_presence_advance(&control->presence, control->now);

@@ -8,7 +8,7 @@
 
 static bool is_static(const mu_control *control)
 {
-    return control->config.norm_statistics == MU_NORM_STATISTICS_DEVICES && control->carrier.statistics &&
+    return control->config.norm_statistics == MU_NORM_STATISTICS_DEVICES &&
            mu_model_state_count(control->config.model) > mu_model_param_count(control->config.model);
 }
 
@@ -59,6 +59,9 @@ mu_status mu_look_at_parts(mu_control *control, mu_evaluation *tests, mu_evaluat
     const mu_usable_parts *usable = &control->usable;
     const mu_carrier *carrier = &control->carrier;
     uint32_t tier_examples = tiers ? control->config.tier_examples : 0;
+    bool nothing_to_see = !mu_data_test_count(control->config.data) && !tiers;
+    if (!is_static(control) && nothing_to_see)
+        return MU_OK;
     if (!is_static(control))
         return carrier->evaluate(carrier->self, control->version->state, usable->parts, usable->count, tier_examples, tests, tiers, err);
     /* the first one comes last, so that its statistics are those that stay */

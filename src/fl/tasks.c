@@ -1,4 +1,5 @@
 /* Tasks: how they are sent, and what becomes of them. */
+#include "device/time.h"
 #include "fl/federation_internal.h"
 #include "tensor/kernels.h"
 
@@ -230,13 +231,14 @@ static double whole_s(const mu_task *task)
 /* What was spent in vain. */
 static void waste(mu_control *control, const mu_task *task, double spent_s)
 {
-    control->history[task->device].wasted_time += mu_time_from_s(spent_s);
+    mu_history *history = &control->history[task->device];
+    history->wasted_time = mu_time_later(history->wasted_time, mu_time_from_s(spent_s));
     control->round.wasted_time_s += spent_s;
     control->totals.wasted_time_s += spent_s;
 }
 
 /* What a task cost, up to `share` of its price, in the order in which a device spends it: download, compute, upload. */
-static void account(mu_control *control, const mu_task *task, double share)
+static void account(mu_control *control, const mu_task *task, double share, bool is_measured)
 {
     const mu_price *price = &task->price;
     double left_s = whole_s(task) * share;
@@ -246,17 +248,17 @@ static void account(mu_control *control, const mu_task *task, double share)
     double down = price->download_s > 0 ? download_s / price->download_s : 1.0;
     double work = price->compute_s > 0 ? compute_s / price->compute_s : down;
     double up = price->upload_s > 0 ? upload_s / price->upload_s : work;
-    uint64_t bytes_down = share_of(task->work.bytes_down, down), bytes_up = share_of(task->work.bytes_up, up);
+    uint64_t bytes_down = share_of(price->bytes_down, down), bytes_up = share_of(price->bytes_up, up);
     uint64_t from_peer = task->down == MU_LEG_PEER ? bytes_down : 0, to_peer = task->up == MU_LEG_PEER ? bytes_up : 0;
     uint64_t macs = share_of(price->macs, work);
     double spent_s = download_s + compute_s + upload_s;
-    double radio_w = mu_fleet_class(control->config.fleet, mu_fleet_class_of(control->config.fleet, task->device))->radio_w;
+    double radio_w = mu_fleet_profile(control->config.fleet, task->device).radio_w;
     double compute_j = price->compute_s > 0 ? price->compute_j * (compute_s / price->compute_s) : 0.0;
-    double joules = compute_j + radio_w * (download_s + upload_s);
+    double joules = is_measured ? price->energy_j : compute_j + radio_w * (download_s + upload_s);
 
     mu_history *history = &control->history[task->device];
-    history->compute_time += mu_time_from_s(compute_s);
-    history->radio_time += mu_time_from_s(download_s + upload_s);
+    history->compute_time = mu_time_later(history->compute_time, mu_time_from_s(compute_s));
+    history->radio_time = mu_time_later(history->radio_time, mu_time_from_s(download_s + upload_s));
     history->bytes_down += bytes_down;
     history->bytes_up += bytes_up;
     history->energy_j += joules;
@@ -295,7 +297,7 @@ static mu_status cancel(mu_control *control, mu_task_slot *slot, mu_error *err)
     mu_status status = control->carrier.cancel(control->carrier.self, &task, &spent_share, err);
     if (status)
         return status;
-    account(control, &task, spent_share);
+    account(control, &task, spent_share, false);
     waste(control, &task, whole_s(&task) * spent_share);
     control->history[task.device].tasks_late += trains(&task);
     control->round.late++;
@@ -337,7 +339,7 @@ uint32_t mu_control_tasks_due(const mu_control *control, mu_time_us by)
 {
     uint32_t due = 0;
     for (uint32_t i = 0; i < control->slot_count; i++)
-        due += control->slots[i].used && control->slots[i].task.sent_at + mu_time_from_s(whole_s(&control->slots[i].task)) <= by;
+        due += control->slots[i].used && mu_time_later(control->slots[i].task.sent_at, mu_time_from_s(whole_s(&control->slots[i].task))) <= by;
     return due;
 }
 
@@ -464,7 +466,9 @@ static mu_status handle_arrived(mu_control *control, const mu_event *event, mu_e
     update.start = slot->start->state;
     update.kept = task.plan.kept;
     unpack_carried(control, slot, &task, &update);
-    account(control, &task, 1.0);
+    if (event->measured)
+        mu_told_measured(control, &task, event->measured);
+    account(control, &task, 1.0, event->measured);
     if (trains(&task)) {
         mu_history *history = &control->history[task.device];
         history->tasks_done++;
@@ -491,7 +495,7 @@ static mu_status handle_lost(mu_control *control, const mu_event *event, mu_erro
     mu_task_slot *slot = slot_of(control, event->task);
     mu_task task = slot->task;
     control->history[task.device].tasks_lost += trains(&task);
-    account(control, &task, event->spent_share);
+    account(control, &task, event->spent_share, false);
     waste(control, &task, whole_s(&task) * event->spent_share);
     control->round.lost++;
     control->totals.updates_lost++;
@@ -527,6 +531,8 @@ mu_status mu_tasks_handle(mu_control *control, const mu_event *event, mu_error *
     case MU_EVENT_ARRIVED: return handle_arrived(control, event, err);
     case MU_EVENT_LOST: return handle_lost(control, event, err);
     case MU_EVENT_TIMER: return handle_timer(control, event, err);
+    case MU_EVENT_CAME: return mu_told_came(control, event->device, err);
+    case MU_EVENT_WENT: mu_told_went(control, event->device); break;
     }
     return MU_OK;
 }

@@ -42,7 +42,7 @@ typedef struct fedat_state {
 
 /* On the server, for every device. */
 typedef struct fedat_device {
-    uint32_t tier;
+    uint32_t tier; /* counted from 1; 0: it was not there to be dealt */
 } fedat_device;
 
 static const mu_option fedat_options[] = {
@@ -59,7 +59,7 @@ static const mu_option fedat_options[] = {
 
 static void put_in_tier(mu_control *control, void *state, uint32_t device, uint32_t tier)
 {
-    ((fedat_device *)mu_control_device(control, state, device))->tier = tier;
+    ((fedat_device *)mu_control_device(control, state, device))->tier = tier + 1;
 }
 
 static mu_status deal(mu_control *control, fedat_state *state, mu_error *err)
@@ -71,9 +71,29 @@ static mu_status deal(mu_control *control, fedat_state *state, mu_error *err)
     return status;
 }
 
+static bool has_tier(mu_control *control, void *state, uint32_t device, uint32_t *tier)
+{
+    uint32_t dealt = ((const fedat_device *)mu_control_device(control, state, device))->tier;
+    *tier = dealt ? dealt - 1 : 0;
+    return dealt;
+}
+
 static uint32_t tier_of(mu_control *control, const void *state, uint32_t device)
 {
-    return ((const fedat_device *)mu_control_device(control, state, device))->tier;
+    uint32_t dealt = ((const fedat_device *)mu_control_device(control, state, device))->tier;
+    return dealt ? dealt - 1 : 0;
+}
+
+static mu_status fedat_came(mu_control *control, void *self, uint32_t device, mu_error *err)
+{
+    fedat_state *state = self;
+    uint32_t tier;
+    if (!state->dealt || has_tier(control, state, device, &tier))
+        return MU_OK;
+    mu_status status = mu_speed_tiers_join(control, device, has_tier, state, &tier, err);
+    if (!status)
+        put_in_tier(control, state, device, tier);
+    return status;
 }
 
 /* ---- when: a round of each tier. A task's label is its tier. ---- */
@@ -297,6 +317,7 @@ const mu_method mu_method_fedat = {
     .state_bytes = sizeof(fedat_state),
     .device_bytes = sizeof(fedat_device),
     .vectors = fedat_vectors,
+    .came = fedat_came,
     .options = fedat_options,
     .option_count = MU_COUNT(fedat_options),
     .when = &(const mu_when){ .started = fedat_started, .arrived = fedat_arrived, .lost = fedat_lost, .timer = fedat_timer },

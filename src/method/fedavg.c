@@ -81,6 +81,12 @@ static mu_status fedavg_timer(mu_control *control, void *self, uint64_t label, m
     return mu_rounds_timer(control, &state->rounds, label, err);
 }
 
+static bool fedavg_waits_for_all(const void *self)
+{
+    const fedavg_state *state = self;
+    return mu_rounds_wait_for_all(&state->rounds);
+}
+
 /* ---- merge: the weighted mean of what devices changed, as a running mean ---- */
 
 static mu_status fedavg_fold(mu_control *control, void *self, const mu_task *task, const mu_update *update, mu_error *err)
@@ -115,6 +121,7 @@ const mu_method mu_method_fedavg = {
     .what = &(const mu_what){ .plan = fedavg_plan },
     .how = &(const mu_how){ 0 },
     .wire = &(const mu_wire){ .bytes_down = fedavg_bytes, .bytes_up = fedavg_bytes },
-    .when = &(const mu_when){ .started = fedavg_started, .arrived = fedavg_arrived, .lost = fedavg_lost, .timer = fedavg_timer },
+    .when = &(const mu_when){ .started = fedavg_started, .arrived = fedavg_arrived, .lost = fedavg_lost, .timer = fedavg_timer,
+                              .waits_for_all = fedavg_waits_for_all },
     .merge = &(const mu_merge){ .fold = fedavg_fold, .finish = fedavg_finish },
 };

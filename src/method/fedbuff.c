@@ -118,7 +118,8 @@ static mu_status fedbuff_started(mu_control *control, void *self, mu_error *err)
 {
     fedbuff_state *state = self;
     state->wakes_at = MU_TIME_NEVER;
-    mu_status status = state->once_a_buffer ? check_once_a_buffer(control, state, err) : MU_OK;
+    bool all_are_known = !mu_control_presence_is_told(control);
+    mu_status status = state->once_a_buffer && all_are_known ? check_once_a_buffer(control, state, err) : MU_OK;
     return status ? status : fill(control, state, err);
 }
 

@@ -193,23 +193,39 @@ static bool is_refresh_due(const oort_state *state)
            (reports && (reports * REFRESH_WORK >= state->explored + state->unexplored || reports * REFRESH_SHARE >= state->explored));
 }
 
-/* Who could ever take part, and what the price list expects of it. */
+/* What the price list expects of a device, if it could take part. */
+static mu_status expect(mu_control *control, oort_state *state, uint32_t device, mu_error *err)
+{
+    mu_task task;
+    uint32_t examples = mu_control_num_examples(control, device);
+    mu_status status = mu_control_price(control, device, &task, err);
+    if (status || !task.price.fits)
+        return status;
+    oort_device *record = record_of(control, state, device);
+    uint64_t samples = mu_plan_samples(&task.plan, examples);
+    record->utility = samples < examples ? (float)samples : (float)examples;
+    record->duration_s = (float)fmax(task.price.download_s + task.price.compute_s + task.price.upload_s, 1e-6);
+    return MU_OK;
+}
+
+/* One that nothing was known of is taken into the scores with the others, the next time somebody is chosen. */
+static mu_status oort_came(mu_control *control, void *self, uint32_t device, mu_error *err)
+{
+    oort_state *state = self;
+    if (!state->begun || record_of(control, state, device)->duration_s > 0.0f)
+        return MU_OK;
+    state->refresh_due = true;
+    return expect(control, state, device, err);
+}
+
+/* Who could ever take part. */
 static mu_status begin(mu_control *control, oort_state *state, mu_error *err)
 {
     mu_status status = MU_OK;
-    for (uint32_t device = 0; device < mu_control_device_count(control) && !status; device++) {
-        mu_task task;
-        uint32_t examples = mu_control_num_examples(control, device);
-        if (!examples || mu_fleet_comes_on(mu_control_fleet(control), device, mu_control_now(control)) == MU_TIME_NEVER)
-            continue;
-        status = mu_control_price(control, device, &task, err);
-        if (status || !task.price.fits)
-            continue;
-        oort_device *record = record_of(control, state, device);
-        uint64_t samples = mu_plan_samples(&task.plan, examples);
-        record->utility = samples < examples ? (float)samples : (float)examples;
-        record->duration_s = (float)fmax(task.price.download_s + task.price.compute_s + task.price.upload_s, 1e-6);
-    }
+    for (uint32_t device = 0; device < mu_control_device_count(control) && !status; device++)
+        if (mu_control_num_examples(control, device) &&
+            mu_fleet_comes_on(mu_control_fleet(control), device, mu_control_now(control)) != MU_TIME_NEVER)
+            status = expect(control, state, device, err);
     state->begun = state->refresh_due = !status;
     state->utility_before = -1.0;
     state->percentile_now = state->percentile;
@@ -376,5 +392,6 @@ const mu_method mu_method_oort = {
     .device_bytes = sizeof(oort_device),
     .options = oort_options,
     .option_count = MU_COUNT(oort_options),
+    .came = oort_came,
     .who = &(const mu_who){ .select = oort_select, .seen = oort_seen },
 };

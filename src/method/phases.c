@@ -106,6 +106,12 @@ static mu_status phases_timer(mu_control *control, void *self, uint64_t label, m
     return mu_rounds_timer(control, &state->rounds, label, err);
 }
 
+static bool phases_waits_for_all(const void *self)
+{
+    const phases_state *state = self;
+    return mu_rounds_wait_for_all(&state->rounds);
+}
+
 static void phases_plan(mu_control *control, void *self, mu_plan *plan)
 {
     (void)control;
@@ -124,5 +130,5 @@ const mu_method mu_method_phases = {
     .option_count = MU_COUNT(phases_options),
     .check = phases_check,
     .when = &(const mu_when){ .started = phases_started, .arrived = phases_arrived, .lost = phases_lost, .timer = phases_timer,
-                              .plan = phases_plan },
+                              .plan = phases_plan, .waits_for_all = phases_waits_for_all },
 };

@@ -19,6 +19,11 @@ mu_status mu_rounds_check(const mu_rounds *rounds, mu_error *err)
     return MU_OK;
 }
 
+bool mu_rounds_wait_for_all(const mu_rounds *rounds)
+{
+    return rounds->over_selection <= 1.0 && isinf(rounds->deadline_s);
+}
+
 static mu_status set_round_timer(mu_control *control, int kind, mu_time_us at, mu_error *err)
 {
     return mu_control_set_timer(control, at, (uint64_t)mu_control_version(control) * TIMER_KINDS + (uint64_t)kind, err);

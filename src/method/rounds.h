@@ -36,6 +36,9 @@ extern const char *const mu_late_words[];
       "a late update of a version older than this is discarded" }
 
 mu_status mu_rounds_check(const mu_rounds *rounds, mu_error *err);
+/* As mu_when.waits_for_all: without over-selection no more are asked than updates are wanted, those who are asked in place of lost ones included; so
+ * without a deadline a round has enough only when all have come or are lost. */
+bool      mu_rounds_wait_for_all(const mu_rounds *rounds);
 mu_status mu_rounds_started(mu_control *control, mu_rounds *rounds, mu_error *err);
 mu_status mu_rounds_arrived(mu_control *control, mu_rounds *rounds, const mu_task *task, const mu_update *update, mu_error *err);
 mu_status mu_rounds_lost(mu_control *control, mu_rounds *rounds, const mu_task *task, mu_error *err);

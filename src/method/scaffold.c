@@ -98,7 +98,7 @@ static mu_status scaffold_finish(mu_control *control, void *self, float *model, 
 {
     (void)err;
     scaffold_state *state = self;
-    if (state->population == 0)
+    if (state->population == 0 || mu_control_presence_is_told(control)) /* it may have grown */
         state->population = count_population(control);
     size_t params = mu_model_param_count(mu_control_model(control)), count = mu_model_state_count(mu_control_model(control));
     float *change = mu_control_vector(control, state, VECTOR_CHANGE);

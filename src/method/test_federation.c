@@ -151,14 +151,19 @@ static mu_status script_next(void *self, mu_event *event, mu_error *err)
     t->delivered = first->memory;
     first->used = false;
     t->now = first->at;
-    *event = (mu_event){ .at = first->at, .label = first->label, .kind = MU_EVENT_TIMER };
-    if (first->timer)
+    *event = (mu_event){ .at = first->at, .label = first->label, .device = first->device, .kind = MU_EVENT_TIMER };
+    if (first->came || first->went)
+        event->kind = first->came ? MU_EVENT_CAME : MU_EVENT_WENT;
+    if (first->came && t->coming)
+        t->coming(t, first->device);
+    if (first->timer || first->came || first->went)
         return MU_OK;
     event->task = first->task.id;
     event->kind = first->lost ? MU_EVENT_LOST : MU_EVENT_ARRIVED;
     event->update = first->update;
     if (t->arriving && !first->lost)
         t->arriving(t, &first->task, &event->update);
+    event->measured = t->measured && !first->lost ? t->measured(t, &first->task) : NULL;
     event->spent_share = 0.25;
     event->reason = "test";
     return MU_OK;
@@ -222,6 +227,27 @@ static mu_status script_restore(void *self, const unsigned char *from, size_t si
     if (size_bytes)
         memcpy(t->own, from, size_bytes);
     return MU_OK;
+}
+
+static mu_status script_saved(void *self, mu_error *err)
+{
+    (void)err;
+    ((test_federation *)self)->saved++;
+    return MU_OK;
+}
+
+void test_federation_come(test_federation *t, uint32_t device, double at_s)
+{
+    test_entry *entry = put(t, mu_time_from_s(at_s));
+    entry->came = true;
+    entry->device = device;
+}
+
+void test_federation_go(test_federation *t, uint32_t device, double at_s)
+{
+    test_entry *entry = put(t, mu_time_from_s(at_s));
+    entry->went = true;
+    entry->device = device;
 }
 
 /* ---- the observer ---- */
@@ -299,7 +325,7 @@ static void write_scripts(test_federation *t)
                                        .steps = 1 };
 }
 
-test_federation *test_federation_create_at(const char *more, const char *checkpoint_path, bool resume)
+static test_federation *create(const char *more, bool told, uint32_t start_devices, const char *checkpoint_path, bool resume)
 {
     char yaml[YAML_BYTES];
     write_yaml(more, yaml, sizeof yaml);
@@ -308,6 +334,7 @@ test_federation *test_federation_create_at(const char *more, const char *checkpo
     mu_federation_config config = *mu_experiment_config(t->experiment);
     config.checkpoint_path = checkpoint_path;
     config.resume = resume;
+    config.start_devices = start_devices;
     t->state_count = mu_model_state_count(config.model);
     t->device_count = mu_data_device_count(config.data);
     assert_true(t->device_count <= TEST_DEVICES_MAX);
@@ -320,12 +347,27 @@ test_federation *test_federation_create_at(const char *more, const char *checkpo
     mu_carrier carrier = {
         .self = t, .send = script_send, .settled = script_settled, .cancel = script_cancel, .set_timer = script_timer, .next = script_next,
         .evaluate = script_evaluate, .evaluate_devices = script_evaluate_devices, .save = script_save, .restore = script_restore,
+        .saved = script_saved,
     };
+    if (told) {
+        carrier.tells_presence = true;
+        carrier.evaluate_devices = NULL;
+    }
     mu_observer observer = { .self = t, .round = note_round, .event = note_event, .stop = note_stop };
     mu_error err = { 0 };
     if (mu_federation_create(&config, &carrier, &observer, &t->federation, &err))
         fail_msg("%s", err.message);
     return t;
+}
+
+test_federation *test_federation_create_at(const char *more, const char *checkpoint_path, bool resume)
+{
+    return create(more, false, 0, checkpoint_path, resume);
+}
+
+test_federation *test_federation_create_told(const char *more, uint32_t start_devices, const char *checkpoint_path, bool resume)
+{
+    return create(more, true, start_devices, checkpoint_path, resume);
 }
 
 test_federation *test_federation_create(const char *more)

@@ -39,7 +39,8 @@ typedef struct test_event {
 typedef struct test_entry {
     mu_time_us at;
     uint64_t   sequence, label;
-    bool       used, timer, lost;
+    bool       used, timer, lost, came, went;
+    uint32_t   device; /* came, went */
     mu_task    task;
     mu_update  update;
     float     *memory; /* [1 + sent][state_count] */
@@ -56,6 +57,11 @@ typedef struct test_federation {
     void (*arriving)(struct test_federation *t, const mu_task *task, mu_update *update);
     void *context; /* the test's own */
     uint32_t stop_after_round; /* 0: never */
+    /* Where presence is told. Called before a device comes: what it tells of itself goes to mu_experiment_told_fleet and _data. */
+    void (*coming)(struct test_federation *t, uint32_t device);
+    /* What the task really cost; NULL: not measured. */
+    const mu_price *(*measured)(struct test_federation *t, const mu_task *task);
+    uint32_t saved; /* how often the carrier was told of a checkpoint */
 
     mu_experiment   *experiment;
     mu_federation   *federation;
@@ -85,6 +91,10 @@ typedef struct test_federation {
 test_federation *test_federation_create(const char *more);
 test_federation *test_federation_create_at(const char *more, const char *checkpoint_path, bool resume);
 void             test_federation_destroy(test_federation *t);
+/* A federation whose devices are not played here: presence is told, nobody looks at their examples. `start_devices` as in the configuration. */
+test_federation *test_federation_create_told(const char *more, uint32_t start_devices, const char *checkpoint_path, bool resume);
+void             test_federation_come(test_federation *t, uint32_t device, double at_s);
+void             test_federation_go(test_federation *t, uint32_t device, double at_s);
 /* To the end; anything else fails the test. (mu_federation_run(t->federation, ...) for a run that is to fail.) */
 void             test_federation_run(test_federation *t);
 /* Only whether such an experiment is accepted, and if not, why. */

@@ -80,6 +80,25 @@ static bool is_member(mu_control *control, const void *self, uint32_t device)
     return ((const tifl_device *)mu_control_device(control, m->state, device))->tier == m->tier + 1;
 }
 
+static bool has_tier(mu_control *control, void *self, uint32_t device, uint32_t *tier)
+{
+    uint8_t dealt = ((const tifl_device *)mu_control_device(control, self, device))->tier;
+    *tier = dealt ? dealt - 1u : 0;
+    return dealt;
+}
+
+static mu_status tifl_came(mu_control *control, void *self, uint32_t device, mu_error *err)
+{
+    const tifl_state *state = self;
+    uint32_t tier;
+    if (!state->dealt || has_tier(control, self, device, &tier))
+        return MU_OK;
+    mu_status status = mu_speed_tiers_join(control, device, has_tier, self, &tier, err);
+    if (!status)
+        put(control, self, device, tier);
+    return status;
+}
+
 static bool adapts(const tifl_state *state)
 {
     return state->probabilities.count == 0;
@@ -211,5 +230,6 @@ const mu_method mu_method_tifl = {
     .options = tifl_options,
     .option_count = MU_COUNT(tifl_options),
     .check = tifl_check,
+    .came = tifl_came,
     .who = &(const mu_who){ .select = tifl_select },
 };

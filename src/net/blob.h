@@ -6,6 +6,7 @@
  *
  * Numbers are little endian. Every chunk but the last holds as many floats as the head says. Encodings: plain (float32, little endian); deflate and zstd: the
  * chunk's four byte planes one after another (all lowest bytes, then the next ...), compressed as one zlib stream or zstd frame.
+ * A writer here makes chunks of MU_BLOB_CHUNK_FLOATS; a reader takes chunks of MU_LIMIT_BLOB_CHUNK_FLOATS_MIN to that many.
  *
  * A blob is known by its DIGEST: BLAKE2b-256 over its floats as plain bytes, however they are encoded. */
 #ifndef MUSTER_NET_BLOB_H
@@ -33,7 +34,7 @@ typedef mu_status mu_blob_floats(void *self, uint64_t first, const float *floats
 
 /* ---- writing ---- */
 typedef struct mu_blob_writer mu_blob_writer;
-/* `floats` is how many there will be. */
+/* `floats` is how many there will be. The head goes to `sink` at once. After an error there is nothing left but to destroy the writer. */
 mu_status mu_blob_writer_create(uint64_t floats, mu_blob_encoding encoding, mu_blob_sink *sink, void *self, mu_blob_writer **out, mu_error *err);
 mu_status mu_blob_writer_put(mu_blob_writer *writer, const float *floats, size_t count, mu_error *err);
 mu_status mu_blob_writer_finish(mu_blob_writer *writer, mu_blob_digest *digest, uint64_t *size_bytes, mu_error *err); /* all floats were put */
@@ -43,19 +44,25 @@ void      mu_blob_writer_destroy(mu_blob_writer *writer); /* NULL is fine */
 typedef struct mu_blob_reader mu_blob_reader;
 /* `floats`: how many there must be; a head that says otherwise is refused. `take` may be NULL: only checked. */
 mu_status mu_blob_reader_create(uint64_t floats, mu_blob_floats *take, void *self, mu_blob_reader **out, mu_error *err);
+/* MU_E_CHECKSUM: a chunk was damaged on its way. MU_E_PARSE: what was sent is no blob of that many floats, and sending it again would not help. After an
+ * error the reader takes nothing more, until mu_blob_reader_cut. */
 mu_status mu_blob_reader_push(mu_blob_reader *reader, const void *bytes, size_t size_bytes, mu_error *err);
 /* Everything is there: MU_E_PARSE when it is not; MU_E_CHECKSUM when the digest is not `expected` (NULL: any). */
 mu_status mu_blob_reader_finish(mu_blob_reader *reader, const mu_blob_digest *expected, mu_blob_digest *digest, mu_error *err);
-/* Bytes up to the end of the last chunk that was whole and sound: from there on it can go on in a new reader's life (a file is cut there). */
+/* Bytes up to the end of the last chunk that was whole and sound, or of the head; 0 before that. */
 uint64_t  mu_blob_reader_sound_bytes(const mu_blob_reader *reader);
+/* Forget what came after them, be it damaged or merely not whole: the next byte that is pushed is the one at sound_bytes. So a transfer that broke off goes
+ * on: a file is pushed into a new reader as far as it is sound, cut there, and the rest follows. */
+void      mu_blob_reader_cut(mu_blob_reader *reader);
 uint64_t  mu_blob_reader_bytes(const mu_blob_reader *reader); /* pushed until now */
 void      mu_blob_reader_destroy(mu_blob_reader *reader); /* NULL is fine */
 
 /* ---- files ---- */
-/* Whole, synced, renamed into place. `parts` vectors of floats, one after the other. */
+/* Whole, synced, renamed into place, by way of PATH.tmp: one writer of a path at a time. `parts` vectors of floats, one after the other. */
 typedef struct mu_blob_part { const float *floats; size_t count; } mu_blob_part;
 mu_status mu_blob_write_file(const char *path, const mu_blob_part *parts, size_t part_count, mu_blob_encoding encoding, mu_blob_digest *digest,
                              uint64_t *size_bytes, mu_error *err);
+/* All of it, into `floats` [count]. */
 mu_status mu_blob_read_file(const char *path, const mu_blob_digest *expected, float *floats, uint64_t count, mu_error *err);
 void      mu_blob_digest_of(const mu_blob_part *parts, size_t part_count, mu_blob_digest *digest);
 /* At most so many bytes can a blob of that many floats take, whatever its encoding and content. */

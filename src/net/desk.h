@@ -17,7 +17,8 @@ mu_status mu_desk_create(uint32_t devices, mu_desk **out, mu_error *err);
 void      mu_desk_destroy(mu_desk *desk); /* NULL is fine; nobody waits any more */
 uint32_t  mu_desk_devices(const mu_desk *desk);
 
-/* ---- the network's side ---- */
+/* ---- the network's side ----
+ * A device whose number is not below mu_desk_devices is nobody: nothing happens, and there is nothing to tell it. */
 
 /* What a device says of itself when it comes. */
 typedef struct mu_desk_report {
@@ -36,9 +37,10 @@ typedef struct mu_desk_answer {
     uint32_t       settled_count, cancelled_count;
     bool           finished;
 } mu_desk_answer;
-/* What there is to tell the device. `working_on` [count]: tasks that it has; those that are not open any more are `cancelled`; its open task is told unless it
- * is among them. `settled_seen` [seen_count]: not told again. false: nothing to tell; `waiter` (may be NULL), which is woken when there is something,
- * takes the place of the device's last one, which is woken. */
+/* What there is to tell the device. `working_on` [count]: tasks that it has; those that are over are `cancelled`; its open task is told unless it is
+ * among them. One that has arrived, or is to be settled, is not cancelled: the answer to its update may have been lost, and the device asks again.
+ * `settled_seen` [seen_count]: not told again. The last 32 that were settled are told until then. `waiter` (may be NULL) takes the place of the device's last one,
+ * which is woken; where the answer is false, there is nothing to tell, and it is woken when there is something. */
 bool mu_desk_poll(mu_desk *desk, uint32_t device, const uint64_t *working_on, uint32_t count, const uint64_t *settled_seen, uint32_t seen_count,
                   mu_desk_waiter *waiter, mu_desk_answer *answer);
 /* The waiter goes away by itself. After this returns it is not woken any more (if it was just being woken, this waits). */
@@ -52,6 +54,7 @@ typedef enum mu_desk_task_state {
 typedef struct mu_desk_task_info {
     uint32_t device;
     uint64_t floats_up;  /* of its update: the change of the plan's part, then the vectors sent */
+    uint64_t change_floats; /* of these, the change's; 0: not told */
     uint32_t classes;    /* of the model: bounds UpdateHead.classes */
 } mu_desk_task_info;
 mu_desk_task_state mu_desk_find_task(mu_desk *desk, uint64_t task, mu_desk_task_info *info);
@@ -60,7 +63,8 @@ bool mu_desk_find_start(mu_desk *desk, const char *digest_hex, char **path);
 
 /* Its update is durable. Nothing when the task is not open (any more). */
 void mu_desk_arrived(mu_desk *desk, uint64_t task);
-/* The device cannot do it, or what it sent was refused. `reason` is copied, cut at 199 bytes. */
+/* The device cannot do it, or what it sent was refused: the task is not known any more, but for the event. Nothing when it is not open. `reason` is copied, cut
+ * at 199 bytes. */
 void mu_desk_failed(mu_desk *desk, uint64_t task, const char *reason);
 
 /* ---- the federation's side ---- */
@@ -82,12 +86,12 @@ typedef struct mu_desk_task {
     uint32_t             device;
     const unsigned char *packed; /* a Task; copied */
     size_t               packed_bytes;
-    uint64_t             floats_up;
+    uint64_t             floats_up, change_floats; /* change_floats may be 0: not told */
     uint32_t             classes;
     const char          *start_digest_hex, *start_path; /* copied */
 } mu_desk_task;
-mu_status mu_desk_put_task(mu_desk *desk, const mu_desk_task *task, mu_error *err);
-void      mu_desk_drop_task(mu_desk *desk, uint64_t task); /* over, whichever way */
+mu_status mu_desk_put_task(mu_desk *desk, const mu_desk_task *task, mu_error *err); /* MU_E_STATE: it is there already */
+void      mu_desk_drop_task(mu_desk *desk, uint64_t task); /* over, whichever way; no event comes for it any more */
 mu_status mu_desk_settle(mu_desk *desk, uint32_t device, uint64_t task, mu_error *err); /* told until the device has seen it */
 void      mu_desk_finish(mu_desk *desk); /* everybody is told that it is over */
 

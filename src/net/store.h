@@ -13,8 +13,11 @@
 
 typedef struct mu_store mu_store;
 
-/* Open `path`, or make it. One process at a time: a second one gets MU_E_STATE, naming the file. */
-mu_status mu_store_open(const char *path, mu_store **out, mu_error *err);
+/* One process at a time owns a store: a second one gets MU_E_STATE, naming the file. Guests may come at any time, beside the owner too: they add tokens, revoke
+ * devices and look (all but updates, events and checkpoints); what they change the owner sees at its next call. */
+typedef enum mu_store_role { MU_STORE_OWNER, MU_STORE_GUEST } mu_store_role;
+/* Open `path`, or make it. */
+mu_status mu_store_open(const char *path, mu_store_role role, mu_store **out, mu_error *err);
 void      mu_store_close(mu_store *store); /* NULL is fine */
 
 /* ---- single values, by name: what the run is ("experiment", "started_at_s", "tls_fingerprint" ...) ---- */
@@ -24,8 +27,10 @@ mu_status mu_store_get(mu_store *store, const char *name, void **value, size_t *
 
 /* ---- who may come in ---- */
 /* Tokens are kept as digests (BLAKE2b-256 of the token). `device`: the number that its holder will have; MU_STORE_ANY_DEVICE: the next free one.
- * `devices`: how many there can be; MU_E_LIMIT when all numbers are taken or spoken for. *given: the number, which is settled here. */
-mu_status mu_store_add_token(mu_store *store, const unsigned char digest[MU_STORE_KEY_BYTES], uint32_t device, uint32_t devices,
+ * `devices`: how many there can be. *given: the number, which is settled here. A number is taken by its device, and spoken for by a token until it expires; that
+ * of a revoked device may be had again by asking for it. MU_E_LIMIT: all numbers are taken or spoken for; MU_E_STATE: the one asked for is; MU_E_RANGE: it is
+ * not below `devices`. */
+mu_status mu_store_add_token(mu_store *store, const unsigned char digest[MU_STORE_KEY_BYTES], uint32_t device, uint32_t devices, int64_t now_s,
                              int64_t expires_at_s, uint32_t *given, mu_error *err);
 
 typedef struct mu_store_device {
@@ -43,7 +48,8 @@ typedef enum mu_store_enrolment {
     MU_STORE_TOKEN_USED,
     MU_STORE_TOKEN_EXPIRED,
 } mu_store_enrolment;
-/* One transaction: the token is used and the device is there, or neither. device->number is filled in. */
+/* One transaction: the token is used and the device is there, or neither. Of `device`, key and name are taken; the rest is filled in where it is enrolled now or
+ * was before. */
 mu_status mu_store_enrol(mu_store *store, const unsigned char token_digest[MU_STORE_KEY_BYTES], int64_t now_s, mu_store_device *device,
                          mu_store_enrolment *outcome, mu_error *err);
 mu_status mu_store_find_device(mu_store *store, uint32_t number, mu_store_device *out, bool *found, mu_error *err);
@@ -61,7 +67,7 @@ typedef struct mu_store_update {
     const unsigned char *head; /* an UpdateHead, as it was signed */
     size_t         head_bytes;
 } mu_store_update;
-/* MU_OK also when that very update is there already. MU_E_STATE: another one for this task is. */
+/* MU_OK also when that very update is there already. MU_E_STATE: another one for this task is. Tasks are below 2^63. */
 mu_status mu_store_put_update(mu_store *store, const mu_store_update *update, mu_error *err);
 /* out->head is malloc'ed, the caller's. */
 mu_status mu_store_find_update(mu_store *store, uint64_t task, mu_store_update *out, bool *found, mu_error *err);

@@ -1,4 +1,5 @@
-/* Messages: muster.proto's, bounded and checked. Beside this header, whoever speaks the protocol includes muster.pb-c.h, which is made from muster.proto. */
+/* Messages: muster.proto's, bounded and checked. Beside this header, whoever speaks the protocol includes muster.pb-c.h, which is made from muster.proto.
+ * A message that is to be filled in is begun by muster__NAME__init(); the macros of that header cast const away, which clang refuses. */
 #ifndef MUSTER_NET_WIRE_H
 #define MUSTER_NET_WIRE_H
 
@@ -12,6 +13,8 @@
 #define MU_WIRE_CHALLENGE_BYTES 32
 #define MU_WIRE_SIGNATURE_BYTES 64
 
+/* The most bytes that a message of this type may have. */
+size_t mu_wire_bytes_max(const ProtobufCMessageDescriptor *type);
 /* Unpack a message that came from outside: at most MU_LIMIT_MESSAGE_BYTES (a Job: MU_LIMIT_JOB_BYTES), memory bounded by a multiple of that, every string and
  * list bounded as docs/wire.md says, every number that must be finite is. *out is freed by mu_wire_free. MU_E_LIMIT, MU_E_PARSE name the field. */
 mu_status mu_wire_unpack(const ProtobufCMessageDescriptor *type, const void *bytes, size_t size_bytes, ProtobufCMessage **out, mu_error *err);
@@ -32,7 +35,8 @@ mu_status mu_wire_pack_task(const mu_wire_task *task, size_t unit_count, unsigne
 mu_status mu_wire_parse_task(const Muster__Task *message, size_t unit_count, bool *flags, mu_wire_task *out, mu_error *err);
 
 /* ---- what is signed ---- */
-/* "muster enrol 1" token; "muster session 1" challenge device; "muster update 1" head. Ed25519 (libsodium). */
+/* "muster enrol 1" token; "muster session 1" challenge device; "muster update 1" head. Ed25519 (libsodium) of both, one after the other; at most
+ * MU_LIMIT_SIGNED_BYTES after the prefix. */
 typedef enum mu_wire_purpose { MU_WIRE_ENROL, MU_WIRE_SESSION, MU_WIRE_UPDATE } mu_wire_purpose;
 mu_status mu_wire_sign(mu_wire_purpose purpose, const void *bytes, size_t size_bytes, const unsigned char secret_key[64],
                        unsigned char signature[MU_WIRE_SIGNATURE_BYTES], mu_error *err);

@@ -1,6 +1,7 @@
 /* A text that grows. */
 #include "report/text.h"
 
+#include "base/utf8.h"
 #include "report/number.h"
 
 #include <stdarg.h>
@@ -103,20 +104,6 @@ void mu_text_real(mu_text *text, double value, const char *otherwise)
     mu_text_put(text, number[0] ? number : otherwise);
 }
 
-/* Bytes of the well-formed UTF-8 sequence that begins here; 0: it is none (RFC 3629: no surrogates, nothing overlong, U+10FFFF at most). */
-static size_t utf8_length(const unsigned char *at)
-{
-    if (at[0] < 0x80)
-        return 1;
-    size_t length = at[0] >= 0xC2 && at[0] <= 0xDF ? 2 : (at[0] & 0xF0) == 0xE0 ? 3 : at[0] >= 0xF0 && at[0] <= 0xF4 ? 4 : 0;
-    for (size_t i = 1; i < length; i++) /* stops at the zero: it is no continuation */
-        if ((at[i] & 0xC0) != 0x80)
-            return 0;
-    bool bad = (at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xED && at[1] > 0x9F) || (at[0] == 0xF0 && at[1] < 0x90) ||
-               (at[0] == 0xF4 && at[1] > 0x8F);
-    return bad ? 0 : length;
-}
-
 /* How one format writes one character; NULL: as it is. */
 typedef const char *(*mu_escape)(unsigned char byte, char room[16]);
 
@@ -124,7 +111,7 @@ static void put_escaped(mu_text *text, const char *words, mu_escape escape)
 {
     const unsigned char *at = (const unsigned char *)words;
     while (*at) {
-        size_t length = utf8_length(at);
+        size_t length = mu_utf8_bytes(at);
         char room[16];
         const char *instead = length == 0 ? "\xEF\xBF\xBD" : length == 1 ? escape(*at, room) : NULL;
         if (instead)
@@ -211,7 +198,7 @@ void mu_text_copy(char *out, size_t capacity_bytes, const char *words)
 {
     size_t used = 0;
     for (const unsigned char *at = (const unsigned char *)words; *at; ) {
-        size_t length = utf8_length(at);
+        size_t length = mu_utf8_bytes(at);
         const void *from = length ? (const void *)at : "\xEF\xBF\xBD";
         size_t bytes = length ? length : 3;
         if (used + bytes >= capacity_bytes)

@@ -169,13 +169,20 @@ mu_status mu_choosing_begin(mu_training *t, mu_error *err)
     if (status)
         return status;
     note_peak(trainer, 0);
-    choosing->done_macs = 0;
     choosing->held_macs = is_paced(t) ? macs_of(trainer->trained) : 0;
+    return MU_OK;
+}
+
+void mu_choosing_reset(mu_training *t)
+{
+    mu_choosing *choosing = &t->trainer->choosing;
+    choosing->done_macs = 0;
+    if (choosing->teacher)
+        mu_step_reset(choosing->teacher);
     choosing->progress = (mu_step_progress){ .power1 = 1, .power2 = 1 }; /* and moments of 0: as mu_step_reset */
     for (int i = 0; i < 2; i++)
         if (choosing->moments[i])
-            memset(choosing->moments[i], 0, mu_model_param_count(trainer->trained) * sizeof(float));
-    return MU_OK;
+            memset(choosing->moments[i], 0, mu_model_param_count(t->trainer->trained) * sizeof(float));
 }
 
 float *mu_choosing_state(mu_choosing *choosing)

@@ -8,8 +8,10 @@
 mu_status mu_choosing_walk(mu_choosing *choosing, const mu_model *held, const mu_plan *plan, bool teaches, bool plain_kernels,
                            uint32_t num_examples, mu_arena *arena, uint32_t **order, mu_error *err);
 
-/* Before the first mini-batch of a task: memory for the network trainer->trained, with its weights still to be filled in. */
+/* Memory for a task with the network trainer->trained. */
 mu_status mu_choosing_begin(mu_training *training, mu_error *err);
+/* Before its first mini-batch: nothing is done yet, and the optimiser remembers nothing. The weights are still to be filled in. */
+void      mu_choosing_reset(mu_training *training);
 float    *mu_choosing_state(mu_choosing *choosing); /* [state_count] the held network's */
 
 /* One mini-batch: ask for a part, train it. */

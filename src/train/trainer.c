@@ -5,6 +5,7 @@
 
 #include "tensor/kernels.h"
 #include "train/choosing.h"
+#include "train/place.h"
 #include "train/step_config.h"
 
 #include <math.h>
@@ -201,7 +202,7 @@ void mu_training_find_classes(mu_training *t, mu_step *step)
     t->classes = classes;
 }
 
-/* Memory, and the weights that it begins with. */
+/* Memory, and where the weights that it begins with are. */
 static mu_status begin(mu_training *t, const float *start, uint64_t seed, uint64_t device, mu_error *err)
 {
     mu_trainer *trainer = t->trainer;
@@ -209,16 +210,14 @@ static mu_status begin(mu_training *t, const float *start, uint64_t seed, uint64
     uint32_t n = t->examples->count;
     if (t->how && t->how->manner)
         t->how->manner(t->local->state, &t->manner);
-    bool chooses = t->how && t->how->choose;
+    bool chooses = mu_training_chooses(t);
     mu_status status = choose_model(trainer, plan, err);
     if (!status)
         status = chooses ? mu_choosing_begin(t, err) : prepare_within(trainer, mu_plan_step_config_within(trainer->trained, plan, n), n, err);
     if (status)
         return status;
-    if (!chooses) {
+    if (!chooses)
         note_peak(trainer, n);
-        mu_step_reset(trainer->step);
-    }
     if (plan->kept) {
         mu_submodel_gather(trainer->part, MU_EXTENT_STATE, start, trainer->part_start);
         start = trainer->part_start;
@@ -227,14 +226,25 @@ static mu_status begin(mu_training *t, const float *start, uint64_t seed, uint64
             t->factors = trainer->factors;
         }
     }
-    float *state = chooses ? mu_choosing_state(&trainer->choosing) : mu_step_state(trainer->step);
-    memcpy(state, start, mu_model_state_count(trainer->trained) * sizeof *state);
     t->view = (mu_step_view){
         .model = trainer->trained, .plan = plan, .seed = seed, .device = device, .round_start = start,
-        .params = state, .count = mu_model_param_count(trainer->trained),
+        .params = chooses ? mu_choosing_state(&trainer->choosing) : mu_step_state(trainer->step), .count = mu_model_param_count(trainer->trained),
         .received = t->local->received, .own = t->local->own, .sent = t->local->sent,
     };
     return MU_OK;
+}
+
+static void begin_afresh(mu_training *t)
+{
+    memcpy(t->view.params, t->view.round_start, mu_model_state_count(t->trainer->trained) * sizeof(float));
+    if (mu_training_chooses(t)) {
+        mu_choosing_reset(t);
+    } else {
+        mu_step_reset(t->trainer->step);
+        mu_step_use_statistics(t->trainer->step, 0); /* mu_trainer_statistics may have used this step, with others */
+    }
+    if (t->how && t->how->begin)
+        t->how->begin(t->local->state, &t->view);
 }
 
 static mu_step_result plain_batch(mu_training *t, const uint32_t *indices, uint32_t count)
@@ -253,43 +263,82 @@ static mu_step_result plain_batch(mu_training *t, const uint32_t *indices, uint3
     return result;
 }
 
-/* Sums over a pass. */
-typedef struct tally {
-    mu_step_result sums;
-    uint64_t       seen; /* predictions */
-} tally;
-
-static mu_status train(mu_training *t, const atomic_bool *stop, tally *pass, mu_error *err)
+static void begin_order(mu_training *t)
 {
-    mu_trainer *trainer = t->trainer;
-    const uint32_t n = t->examples->count, batch_size = t->plan->train.batch_size, steps = mu_plan_steps(t->plan, n);
-    mu_random shuffle = mu_random_stream(t->view.seed, MU_RANDOM_BATCH, t->plan->ordinal, t->view.device);
+    const uint32_t n = t->examples->count;
     for (uint32_t i = 0; i < n; i++)
-        trainer->order[i] = i;
-    uint32_t position = n; /* in this pass; n: begin the next one */
-    for (t->view.step = 0; t->view.step < steps; t->view.step++) {
-        if (is_stopped(stop))
-            return mu_error_set(err, MU_E_INTERRUPTED, "training stopped after %u of %u steps", t->view.step, steps);
-        if (position == n) {
-            mu_random_shuffle(&shuffle, trainer->order, n);
-            position = 0;
-            *pass = (tally){ 0 };
+        t->trainer->order[i] = i;
+    t->position = n;
+}
+
+/* To the end of the next mini-batch; returns how many examples it has. */
+static uint32_t advance(mu_training *t)
+{
+    const uint32_t n = t->examples->count, batch_size = t->plan->train.batch_size;
+    if (t->position == n) {
+        mu_random_shuffle(&t->shuffle, t->trainer->order, n);
+        t->position = 0;
+        t->pass = (mu_tally){ 0 };
+    }
+    const uint32_t left = n - t->position, count = left < batch_size ? left : batch_size;
+    t->position += count;
+    return count;
+}
+
+/* Where it was left, if it was. */
+static void go_on(mu_training *t)
+{
+    if (!t->local->keeper || mu_plan_steps(t->plan, t->examples->count) == 0)
+        return;
+    t->task = mu_place_task(t);
+    if (!mu_place_take(t)) {
+        begin_afresh(t); /* some of what was no good lies over it */
+        return;
+    }
+    const mu_tally pass = t->pass;
+    for (uint32_t step = 0; step < t->view.step; step++)
+        advance(t); /* the same order again */
+    t->pass = pass;
+}
+
+static mu_status train_batch(mu_training *t, mu_error *err)
+{
+    const uint32_t count = advance(t), *indices = t->trainer->order + t->position - count;
+    mu_step_result result;
+    mu_status status = MU_OK;
+    if (mu_training_chooses(t))
+        status = mu_choosing_batch(t, indices, count, &result, err);
+    else
+        result = plain_batch(t, indices, count);
+    if (status)
+        return status;
+    t->pass.sums.loss_sum += result.loss_sum;
+    t->pass.sums.squared_loss_sum += result.squared_loss_sum;
+    t->pass.sums.correct += result.correct;
+    t->pass.seen += (uint64_t)count * mu_model_targets(t->trainer->trained);
+    return MU_OK;
+}
+
+static mu_status train(mu_training *t, const atomic_bool *stop, mu_error *err)
+{
+    const mu_keeper *keeper = t->local->keeper;
+    const uint32_t steps = mu_plan_steps(t->plan, t->examples->count);
+    uint32_t kept = t->view.step; /* how far the task is in the last place that was kept */
+    while (t->view.step < steps) {
+        if (is_stopped(stop)) {
+            mu_status status = keeper && kept < t->view.step ? mu_place_keep(t, err) : MU_OK;
+            return status ? status : mu_error_set(err, MU_E_INTERRUPTED, "training stopped after %u of %u steps", t->view.step, steps);
         }
-        uint32_t count = n - position < batch_size ? n - position : batch_size;
-        const uint32_t *indices = trainer->order + position;
-        mu_step_result result;
-        mu_status status = MU_OK;
-        if (t->how && t->how->choose)
-            status = mu_choosing_batch(t, indices, count, &result, err);
-        else
-            result = plain_batch(t, indices, count);
+        mu_status status = train_batch(t, err);
         if (status)
             return status;
-        pass->sums.loss_sum += result.loss_sum;
-        pass->sums.squared_loss_sum += result.squared_loss_sum;
-        pass->sums.correct += result.correct;
-        pass->seen += (uint64_t)count * mu_model_targets(trainer->trained);
-        position += count;
+        t->view.step++;
+        if (keeper && keeper->is_due(keeper->self, t->view.step, steps)) {
+            status = mu_place_keep(t, err);
+            if (status)
+                return status;
+            kept = t->view.step;
+        }
     }
     return MU_OK;
 }
@@ -304,26 +353,28 @@ mu_status mu_trainer_run(mu_trainer *trainer, const mu_plan *plan, const mu_exam
     mu_training t = {
         .trainer = trainer, .plan = plan, .examples = examples, .local = local,
         .how = plan->train.local_epochs ? local->how : NULL, /* what is only carried is not trained */
+        .shuffle = mu_random_stream(seed, MU_RANDOM_BATCH, plan->ordinal, device),
         .dropout = mu_random_stream(seed, MU_RANDOM_DROPOUT, plan->ordinal, device),
     };
     mu_status status = begin(&t, start, seed, device, err);
     if (status)
         return status;
-    if (t.how && t.how->begin)
-        t.how->begin(local->state, &t.view);
-    tally last = { 0 };
-    status = train(&t, stop, &last, err);
+    begin_order(&t);
+    begin_afresh(&t);
+    go_on(&t);
+    status = train(&t, stop, err);
     if (status)
         return status;
     if (t.how && t.how->end)
         t.how->end(local->state, &t.view);
 
     double squared_norm = take_delta(trainer, plan, t.view.params, t.view.round_start, delta);
-    const double seen = last.seen ? (double)last.seen : NAN;
+    const mu_step_result *last = &t.pass.sums;
+    const double seen = t.pass.seen ? (double)t.pass.seen : NAN;
     *out = (mu_update){
         .delta = delta, .start = start, .kept = plan->kept, .classes = t.classes, .count = mu_model_state_count(trainer->model),
-        .num_examples = examples->count, .steps = t.view.step, .squared_norm = squared_norm, .train_loss = last.sums.loss_sum / seen,
-        .train_accuracy = (double)last.sums.correct / seen, .train_squared_loss = last.sums.squared_loss_sum / seen,
+        .num_examples = examples->count, .steps = t.view.step, .squared_norm = squared_norm, .train_loss = last->loss_sum / seen,
+        .train_accuracy = (double)last->correct / seen, .train_squared_loss = last->squared_loss_sum / seen,
     };
     return MU_OK;
 }

@@ -44,6 +44,12 @@ struct mu_trainer {
     mu_choosing     choosing;
 };
 
+/* Sums over a pass. */
+typedef struct mu_tally {
+    mu_step_result sums;
+    uint64_t       seen; /* predictions */
+} mu_tally;
+
 /* A task under way. */
 typedef struct mu_training {
     mu_trainer        *trainer;
@@ -54,9 +60,17 @@ typedef struct mu_training {
     mu_manner          manner;
     const float       *factors; /* [layers] of the network that the plan has; NULL: all 1 */
     const bool        *classes; /* those that the device has, once they were looked for; NULL: nobody asked */
-    mu_random          dropout;
+    mu_random          shuffle, dropout;
+    uint32_t           position; /* in this pass; at its end the next one begins */
+    mu_tally           pass;
+    uint64_t           task;     /* mu_place_task, where a place is kept */
     mu_step_view       view;
 } mu_training;
+
+static inline bool mu_training_chooses(const mu_training *training)
+{
+    return training->how && training->how->choose;
+}
 
 /* Make the trainer's block that large. What was in it is lost. */
 mu_status mu_trainer_grow(mu_trainer *trainer, size_t size_bytes, mu_error *err);

@@ -264,10 +264,39 @@ static void statistics_of_examples(void **unused)
     mu_conf_destroy(conf);
 }
 
+/* What a trainer found with another set of statistics is nothing to the task after it. */
+static void a_task_begins_with_the_first_statistics(void **unused)
+{
+    (void)unused;
+    static const char text[] = "layers:\n  - {batch_norm: n}\n  - {dense: d}\n";
+    const mu_examples examples = { .count = EXAMPLES, .read = read_book };
+    mu_conf *conf = NULL;
+    mu_model *model = NULL;
+    mu_trainer *trainer = NULL;
+    assert_int_equal(mu_conf_parse("net.yaml", text, sizeof text - 1, &conf, NULL), MU_OK);
+    assert_int_equal(mu_model_create_layers(mu_conf_root(conf), (mu_shape){ 1, 1, CHANNELS }, 2, &model, NULL), MU_OK);
+    assert_int_equal(mu_model_add_statistics(model, 2, NULL), MU_OK);
+    assert_int_equal(mu_trainer_create(model, NULL, &trainer, NULL), MU_OK);
+    float start[64], delta[64], found[4 * CHANNELS];
+    mu_update update;
+    mu_plan plan = plan_of(1, EXAMPLES, 0); /* one step fits both */
+    const size_t params = mu_model_param_count(model);
+    assert_true(mu_model_state_count(model) == params + 4 * CHANNELS && mu_model_state_count(model) <= 64);
+    mu_model_init(model, 3, start);
+    assert_int_equal(mu_trainer_statistics(trainer, NULL, 1, &examples, 0, EXAMPLES, EXAMPLES, start, found, NULL), MU_OK);
+    assert_int_equal(mu_trainer_run(trainer, &plan, &examples, start, 1, 0, NULL, NULL, delta, &update, NULL), MU_OK);
+    for (size_t i = 0; i < 4 * CHANNELS; i++)
+        assert_true((delta[params + i] != 0) == (i < 2 * CHANNELS));
+    mu_trainer_destroy(trainer);
+    mu_model_destroy(model);
+    mu_conf_destroy(conf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(statistics_of_examples),
+        cmocka_unit_test(a_task_begins_with_the_first_statistics),
         cmocka_unit_test(counts_by_hand),
         cmocka_unit_test(every_example_once_a_pass),
         cmocka_unit_test(it_learns_and_repeats),

@@ -1,0 +1,204 @@
+/* An update's blob on its way into its file. */
+#include "net/http_transfer.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct mu_transfer {
+    mu_transfer_config config;
+    mu_blob_reader    *reader;
+    int                fd;
+    uint64_t           have_bytes;     /* written, and pushed into the reader */
+    double             squared_norm;   /* of the change, as far as it is there */
+    mu_status          failed;         /* nothing more is taken */
+};
+
+char *mu_transfer_path(const char *folder, uint64_t task, const char *ending)
+{
+    char name[64];
+    snprintf(name, sizeof name, "updates/%llu%s", (unsigned long long)task, ending);
+    return mu_path_join(folder, name);
+}
+
+void mu_transfer_remove(const char *folder, uint64_t task, const char *ending)
+{
+    char *path = mu_transfer_path(folder, task, ending);
+    if (path)
+        unlink(path);
+    free(path);
+}
+
+/* Each chunk that is sound: are these numbers that may touch the model? */
+static mu_status look_at(void *self, uint64_t first, const float *floats, size_t count, mu_error *err)
+{
+    mu_transfer *transfer = self;
+    uint64_t change_floats = transfer->config.change_floats;
+    size_t of_change = first >= change_floats ? 0 : change_floats - first < count ? (size_t)(change_floats - first) : count;
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(floats[i]))
+            return mu_error_set(err, MU_E_RANGE, "float %llu of the update is not finite", (unsigned long long)(first + i));
+    for (size_t i = 0; i < of_change; i++)
+        transfer->squared_norm += (double)floats[i] * (double)floats[i];
+    if (sqrt(transfer->squared_norm) > transfer->config.norm_max)
+        return mu_error_set(err, MU_E_RANGE, "the change is longer than %g, which is the most that is taken", transfer->config.norm_max);
+    return MU_OK;
+}
+
+static mu_status write_all(int fd, const unsigned char *bytes, size_t size_bytes)
+{
+    while (size_bytes) {
+        ssize_t written = write(fd, bytes, size_bytes);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return MU_E_IO;
+        bytes += written;
+        size_bytes -= (size_t)written;
+    }
+    return MU_OK;
+}
+
+/* Only what is sound stays, in the file as in the reader. */
+static mu_status cut(mu_transfer *transfer, mu_error *err)
+{
+    mu_blob_reader_cut(transfer->reader);
+    transfer->have_bytes = mu_blob_reader_sound_bytes(transfer->reader);
+    if (ftruncate(transfer->fd, (off_t)transfer->have_bytes) || lseek(transfer->fd, (off_t)transfer->have_bytes, SEEK_SET) < 0)
+        return mu_error_set(err, MU_E_IO, "what has come of the update of task %llu cannot be cut: %s", (unsigned long long)transfer->config.task,
+                            strerror(errno));
+    return MU_OK;
+}
+
+static mu_status check_again(mu_transfer *transfer, mu_error *err)
+{
+    enum { PIECE_BYTES = 1 << 16 };
+    unsigned char *piece = malloc(PIECE_BYTES);
+    if (!piece)
+        return mu_error_set(err, MU_E_MEMORY, "no memory to read what has come of an update");
+    mu_status status = MU_OK;
+    for (uint64_t at = 0; !status;) {
+        ssize_t got = read(transfer->fd, piece, PIECE_BYTES);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0 || at + (uint64_t)got > transfer->config.blob_bytes)
+            break;
+        at += (uint64_t)got;
+        status = mu_blob_reader_push(transfer->reader, piece, (size_t)got, err);
+    }
+    free(piece);
+    return status == MU_E_MEMORY ? status : cut(transfer, err);
+}
+
+/* Was the blob renamed, but its row not written before a kill, it is a part again, and all of it is there. */
+static mu_status open_file(mu_transfer *transfer, mu_error *err)
+{
+    const mu_transfer_config *config = &transfer->config;
+    char *part = mu_transfer_path(config->folder, config->task, ".part"), *blob = mu_transfer_path(config->folder, config->task, ".blob");
+    mu_status status = MU_OK;
+    if (!part || !blob)
+        status = mu_error_set(err, MU_E_MEMORY, "no memory for the names of an update's files");
+    else {
+        rename(blob, part); /* there is none, as a rule */
+        transfer->fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        if (transfer->fd < 0)
+            status = mu_error_set(err, MU_E_IO, "%s: cannot be opened: %s", part, strerror(errno));
+    }
+    free(part);
+    free(blob);
+    return status;
+}
+
+mu_status mu_transfer_open(const mu_transfer_config *config, mu_transfer **out, mu_error *err)
+{
+    mu_transfer *transfer = calloc(1, sizeof *transfer);
+    if (!transfer)
+        return mu_error_set(err, MU_E_MEMORY, "no memory to receive an update");
+    transfer->config = *config;
+    transfer->fd = -1;
+    mu_status status = mu_blob_reader_create(config->floats, look_at, transfer, &transfer->reader, err);
+    if (!status)
+        status = open_file(transfer, err);
+    if (!status)
+        status = check_again(transfer, err);
+    if (status) {
+        if (transfer->fd >= 0)
+            close(transfer->fd);
+        mu_blob_reader_destroy(transfer->reader);
+        free(transfer);
+        return status;
+    }
+    *out = transfer;
+    return MU_OK;
+}
+
+void mu_transfer_close(mu_transfer *transfer)
+{
+    if (!transfer)
+        return;
+    if (transfer->fd >= 0) {
+        if (!mu_transfer_is_whole(transfer))
+            cut(transfer, NULL); /* where it fails, the next one to open it does it again */
+        close(transfer->fd);
+    }
+    mu_blob_reader_destroy(transfer->reader);
+    free(transfer);
+}
+
+uint64_t mu_transfer_have_bytes(const mu_transfer *transfer) { return transfer->have_bytes; }
+
+bool mu_transfer_is_whole(const mu_transfer *transfer)
+{
+    return !transfer->failed && transfer->have_bytes == transfer->config.blob_bytes;
+}
+
+mu_status mu_transfer_push(mu_transfer *transfer, const void *bytes, size_t size_bytes, mu_error *err)
+{
+    if (transfer->failed)
+        return mu_error_set(err, transfer->failed, "the transfer has failed before");
+    mu_status status = MU_OK;
+    if (size_bytes > transfer->config.blob_bytes - transfer->have_bytes)
+        status = mu_error_set(err, MU_E_LIMIT, "more bytes came than the %llu that were announced", (unsigned long long)transfer->config.blob_bytes);
+    else if (write_all(transfer->fd, bytes, size_bytes))
+        status = mu_error_set(err, MU_E_IO, "the update of task %llu cannot be written: %s", (unsigned long long)transfer->config.task, strerror(errno));
+    else {
+        transfer->have_bytes += size_bytes;
+        status = mu_blob_reader_push(transfer->reader, bytes, size_bytes, err);
+    }
+    if (status) {
+        cut(transfer, NULL);
+        transfer->failed = status;
+    }
+    return status;
+}
+
+mu_status mu_transfer_finish(mu_transfer *transfer, mu_error *err)
+{
+    mu_blob_digest digest;
+    mu_status status = mu_blob_reader_finish(transfer->reader, &transfer->config.digest, &digest, err);
+    if (status)
+        return mu_error_prefix(err, status == MU_E_CHECKSUM ? MU_E_PARSE : status, "the update of task %llu: ", (unsigned long long)transfer->config.task);
+    if (fsync(transfer->fd))
+        return mu_error_set(err, MU_E_IO, "the update of task %llu cannot be synced: %s", (unsigned long long)transfer->config.task, strerror(errno));
+    close(transfer->fd);
+    transfer->fd = -1;
+    char *part = mu_transfer_path(transfer->config.folder, transfer->config.task, ".part");
+    char *blob = mu_transfer_path(transfer->config.folder, transfer->config.task, ".blob");
+    char *folder = mu_path_join(transfer->config.folder, "updates");
+    int at = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (!part || !blob || at < 0 || rename(part, blob) || fsync(at))
+        status = mu_error_set(err, MU_E_IO, "the update of task %llu cannot be named: %s", (unsigned long long)transfer->config.task, strerror(errno));
+    if (at >= 0)
+        close(at);
+    free(part);
+    free(blob);
+    free(folder);
+    return status;
+}
