@@ -60,8 +60,8 @@ MU_API mu_profile mu_fleet_profile(const mu_fleet *fleet, uint32_t device); /* i
 
 /* What a device reported of itself takes the place of what its class says, from now on: macs_per_s, memory_bytes, bandwidths, latency_s and watts, each
  * where it is above 0 and within what a class may have (mu_profile_options); else what was told before stays, or the class's. Energy spent in
- * idleness goes on to be counted by class. Spreads are for devices that say nothing: they do not
- * touch what was told. An fp32 speed that comes without those of other precisions scales them. `name` (may be NULL): a class of this fleet, which
+ * idleness goes on to be counted by class. Spreads are for devices that say nothing: they do not touch what was told. An fp32 speed that comes
+ * without those of other precisions scales them. `name` (may be NULL): a class of this fleet, which
  * the device then is of, with that class's tier; the name of one of the catalogue's gives the first class of this fleet in the same tier, where the
  * device is not in that tier already; any other name changes nothing. `help`, `source`, `tier` are not looked at.
  *

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t asked;
+static atomic_bool asked; /* lock-free, which is what a signal handler may touch */
 
 /* Only what POSIX allows in a signal handler. */
 static void on_signal(int number)
@@ -15,7 +15,7 @@ static void on_signal(int number)
     (void)number;
     if (asked)
         _exit(CLI_EXIT_INTERRUPTED);
-    asked = 1;
+    asked = true;
     if (write(STDERR_FILENO, words, sizeof words - 1) < 0)
         return; /* nobody is there to read it */
 }
@@ -30,5 +30,10 @@ void cli_interrupt_catch(void)
 
 bool cli_interrupt_asked(void)
 {
-    return asked != 0;
+    return asked;
+}
+
+const atomic_bool *cli_interrupt_flag(void)
+{
+    return &asked;
 }

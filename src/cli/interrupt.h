@@ -2,9 +2,11 @@
 #ifndef MUSTER_CLI_INTERRUPT_H
 #define MUSTER_CLI_INTERRUPT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 void cli_interrupt_catch(void);
 bool cli_interrupt_asked(void);
+const atomic_bool *cli_interrupt_flag(void); /* the same, for those who look by themselves */
 
 #endif

@@ -15,6 +15,9 @@
 
 static const cli_verb *const verbs[] = {
     &cli_verb_run,
+    &cli_verb_serve,
+    &cli_verb_devices,
+    &cli_verb_join,
     &cli_verb_sweep,
     &cli_verb_search_distreal,
     &cli_verb_list,

@@ -35,7 +35,7 @@ static mu_status change(const devices_options *o, const cli_texts *devices, bool
 {
     mu_status status = MU_OK;
     for (size_t i = 0; i < devices->count && !status; i++) {
-        uint32_t device;
+        uint32_t device = 0;
         status = parse_device(devices->items[i], &device, err);
         if (!status)
             status = mu_serve_revoke(o->folder, device, revoked, err);

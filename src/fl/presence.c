@@ -433,6 +433,20 @@ static bool restore_list(mu_presence *p, uint32_t count)
     return true;
 }
 
+/* Told: as if all had gone at the moment that was saved. By classes, not by devices, which have yet to tell again of which class they are. */
+static void send_all_away(mu_presence *p)
+{
+    for (uint32_t class = 0; class < mu_fleet_class_count(p->fleet); class++) {
+        count_up_to_now(p, class);
+        p->idle_count[class] = 0;
+    }
+    for (uint32_t i = 0; i < p->count; i++) {
+        p->place[p->list[i]] = ABSENT;
+        p->idle_time[p->list[i]] += p->busy[p->list[i]] ? 0 : p->now;
+    }
+    p->count = 0;
+}
+
 bool mu_presence_restore(mu_presence *p, const unsigned char *from, size_t size_bytes)
 {
     walk w = { .from = from, .size_bytes = size_bytes };
@@ -442,8 +456,7 @@ bool mu_presence_restore(mu_presence *p, const unsigned char *from, size_t size_
     if (w.failed || w.size_bytes - place != moments_bytes || !restore_list(p, count))
         return false;
     if (p->told) {
-        while (p->count)
-            mu_presence_go(p, p->list[p->count - 1]);
+        send_all_away(p);
         return true;
     }
     p->arrivals.count = p->departures.count = 0;

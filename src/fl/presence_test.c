@@ -474,6 +474,39 @@ static void test_told(void **state)
     mu_fleet_destroy(fleet);
 }
 
+/* Device 1 said that it is of class b; the fleet of the process that goes on does not know it yet. */
+static void test_told_classes_are_restored(void **state)
+{
+    (void)state;
+    static const char text[] = "fleet: {classes: {a: {extend: pi-4, idle_w: 1}, b: {extend: pi-4, idle_w: 10}}, mix: {a: 1, b: 0.000001}}";
+    mu_fleet *fleet = make_fleet(text, 2), *fresh = make_fleet(text, 2);
+    mu_presence presence, again;
+    assert_int_equal(mu_presence_init_told(&presence, fleet, NULL), MU_OK);
+    assert_int_equal(mu_fleet_tell(fleet, 1, &(mu_profile){ .name = "b" }, NULL), MU_OK);
+    mu_presence_come(&presence, 0);
+    mu_presence_come(&presence, 1);
+    mu_presence_advance(&presence, 100 * SECOND);
+    assert_float_equal(mu_presence_idle_energy_j(&presence), 1100, 1e-9);
+    size_t size_bytes = mu_presence_save(&presence, NULL);
+    unsigned char *saved = malloc(size_bytes);
+    mu_presence_save(&presence, saved);
+    assert_int_equal(mu_presence_init_told(&again, fresh, NULL), MU_OK);
+    assert_true(mu_presence_restore(&again, saved, size_bytes));
+    mu_presence_advance(&again, 150 * SECOND);
+    assert_float_equal(mu_presence_idle_energy_j(&again), 1100, 1e-9);
+    assert_int_equal(mu_fleet_tell(fresh, 1, &(mu_profile){ .name = "b" }, NULL), MU_OK);
+    mu_presence_come(&again, 1);
+    mu_presence_advance(&again, 160 * SECOND);
+    assert_float_equal(mu_presence_idle_energy_j(&again), 1200, 1e-9);
+    assert_int_equal(mu_presence_idle_time(&again, 0), 100 * SECOND);
+    assert_int_equal(mu_presence_idle_time(&again, 1), 110 * SECOND);
+    free(saved);
+    mu_presence_release(&again);
+    mu_presence_release(&presence);
+    mu_fleet_destroy(fresh);
+    mu_fleet_destroy(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_memory_of_a_device),
         cmocka_unit_test(test_saving),
         cmocka_unit_test(test_told),
+        cmocka_unit_test(test_told_classes_are_restored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,10 @@ static int   begin(void *data) { return (void)data, SQLITE_OK; }
 static void  end(void *data) { (void)data; }
 static const sqlite3_mem_methods memory = { take, give_back, resize, size_of, round_up, begin, end, NULL };
 
+/* Nobody pulls the plug here, and thousands of stores are made. */
+int fsync(int file) { return (void)file, 0; }
+int fdatasync(int file) { return (void)file, 0; }
+
 static char path[64];
 
 typedef enum step { OPENED, SET, TOKEN, ENROLLED, UPDATE, EVENTS, GOT, FOUND, ALL_UPDATES, ALL_EVENTS, STEPS } step;
