@@ -6,6 +6,7 @@
 
 #include "muster/experiment.h"
 #include "muster/schedule.h"
+#include "muster/serve.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static const section sections[] = {
     { "fleet.battery", "batteries that drain and charge; `plugged` beside these is `present`, or as `availability`", mu_battery_options },
     { "fleet.classes.NAME", "a device class of one's own", mu_profile_options },
     { "evaluate", "when the server looks at the model", mu_evaluate_options },
+    { "serve", "a coordinator of real devices: muster serve", mu_serve_options },
 };
 
 static void know(cli_search *s, const char *name)

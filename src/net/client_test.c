@@ -229,6 +229,7 @@ static void test_an_upload_is_sent_from_where_it_is_wanted(void **state)
         { .head = OK },
         { .head = "HTTP/1.1 422 No\r\n", .closes = true },
         { .hears_bytes = 3 },
+        { .head = OK },
     };
     char path[] = "/tmp/muster-test-XXXXXX";
     int fd = mkstemp(path);

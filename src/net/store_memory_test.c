@@ -24,9 +24,9 @@ static int   begin(void *data) { return (void)data, SQLITE_OK; }
 static void  end(void *data) { (void)data; }
 static const sqlite3_mem_methods memory = { take, give_back, resize, size_of, round_up, begin, end, NULL };
 
-/* Nobody pulls the plug here, and thousands of stores are made. */
-int fsync(int file) { return (void)file, 0; }
-int fdatasync(int file) { return (void)file, 0; }
+/* In place of the C library's, for SQLite too: nobody pulls the plug here, and thousands of stores are made. */
+MU_API int fsync(int file) { return (void)file, 0; }
+MU_API int fdatasync(int file) { return (void)file, 0; }
 
 static char path[64];
 
