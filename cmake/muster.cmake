@@ -1,6 +1,7 @@
 # The few functions that the folders' CMakeLists.txt are written with.
 #
 #   muster_sources(a.c b.c)             files of libmuster
+#   muster_server_sources(a.c b.c)      files of libmuster that a device has no use for
 #   muster_device_sources(a.c b.c)      files of libmuster that libmuster-device has too: C11, freestanding
 #   muster_freestanding_sources(a.c)    files of libmuster-device alone: what it has in place of an operating system
 #   muster_test(NAME a_test.c [...])    a cmocka program, linked with libmuster, run by ctest
@@ -47,16 +48,21 @@ if(NOT MUSTER_DEVICE_ONLY)
   pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
   pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
   pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
-  pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
-  pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls)
-  pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
   pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
   find_program(PROTOC_C protoc-c REQUIRED)
 
   add_library(muster_objects OBJECT)
   target_link_libraries(muster_objects PRIVATE muster_flags)
   set(MUSTER_LIBRARIES Threads::Threads m PkgConfig::YAML PkgConfig::CJSON PkgConfig::SODIUM PkgConfig::ZLIB
-      PkgConfig::ZSTD PkgConfig::LZMA PkgConfig::CURL PkgConfig::MICROHTTPD PkgConfig::GNUTLS PkgConfig::SQLITE PkgConfig::PROTOBUF_C)
+      PkgConfig::ZSTD PkgConfig::LZMA PkgConfig::CURL PkgConfig::PROTOBUF_C)
+  if(MUSTER_AGENT_ONLY)
+    list(APPEND MUSTER_LIBRARIES ${CURL_STATIC_LDFLAGS}) # what libcurl stands on
+  else()
+    pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+    pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls)
+    pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+    list(APPEND MUSTER_LIBRARIES PkgConfig::MICROHTTPD PkgConfig::GNUTLS PkgConfig::SQLITE)
+  endif()
   target_link_libraries(muster_objects PRIVATE ${MUSTER_LIBRARIES})
   target_compile_definitions(muster_objects PRIVATE MUSTER_BUILDING)
 
@@ -76,6 +82,12 @@ function(muster_sources)
       target_sources(muster_objects PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${file})
     endif()
   endforeach()
+endfunction()
+
+function(muster_server_sources)
+  if(NOT MUSTER_AGENT_ONLY)
+    muster_sources(${ARGN})
+  endif()
 endfunction()
 
 function(muster_freestanding_sources)
@@ -110,7 +122,7 @@ function(muster_fuzz name)
   endif()
 endfunction()
 
-if(MUSTER_DEVICE_ONLY)
+if(MUSTER_DEVICE_ONLY OR MUSTER_AGENT_ONLY)
   set(MUSTER_TESTS OFF)
 endif()
 if(MUSTER_TESTS)

@@ -2,7 +2,7 @@
 """A device of a Muster federation, written from docs/wire.md alone, for whoever writes one in a language of his own.
 
 It trains softmax regression (a model of one dense layer) on a CSV file of "label,input,input,...", by plain SGD, and needs nothing beside Python but
-the package cryptography, for Ed25519:
+the package cryptography, for Ed25519. It says that it is there between tasks only, so a task must be done within its lease.
 
     client.py https://host:8443 --fingerprint HEX --token HEX --data mine.csv --folder device --rounds 3
 """
@@ -133,10 +133,10 @@ class Coordinator:
                 self.connection, status, data, again = None, 503, b"", 0
             if status == 401 and self.token:
                 self.open_session()
-            elif status in (408, 429) or status >= 500:
+            elif again or status in (408, 429) or status >= 500:
                 time.sleep((again or wait) * random.uniform(0.8, 1.2))
                 wait = min(2 * wait, 300)
-            elif status >= 400 and status != 409:
+            elif status >= 400 and (method, status) != ("PUT", 409):
                 refusal = unpack(data)  # 1: code, 2: message
                 raise Refused("%s: %s" % (first(refusal, 1, b"?").decode(), first(refusal, 2, b"").decode()))
             else:
@@ -228,7 +228,8 @@ def do_task(coordinator, task, layer, examples):
         state = coordinator.message("POST", path, {1: head, 2: coordinator.key.sign(b"muster update 1" + head)})
         if not first(state, 2):
             have = first(state, 1)
-            state = unpack(coordinator.ask("PUT", path + "?offset=%d" % have, blob[have:])[1])
+            status, data = coordinator.ask("PUT", path + "?offset=%d" % have, blob[have:])
+            state = {} if status == 409 else unpack(data)  # 409: another offset is wanted; the announcement's answer says which
     print("task %d: version %d, loss %.4f" % (number, first(plan, 1), loss), flush=True)
 
 def remembered(path, make):

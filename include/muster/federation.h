@@ -140,6 +140,8 @@ typedef struct mu_observer {
     void *self;
     mu_status (*round)(void *self, const mu_round_report *report, mu_error *err);
     mu_status (*event)(void *self, const mu_event_report *report, mu_error *err);
+    /* A device came or went, as the carrier tells it: also one that cannot take part. After a resume those who are there come again. */
+    mu_status (*presence)(void *self, mu_time_us at, uint32_t device, bool came, mu_error *err);
     bool (*stop)(void *self); /* asked after every event: true ends the run with MU_E_INTERRUPTED, at the last checkpoint */
     /* The observer's own place (lengths of its files ...), kept in the checkpoint and handed back on resume. */
     mu_status (*save)(void *self, uint8_t place[256], mu_error *err);

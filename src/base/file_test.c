@@ -173,10 +173,34 @@ static void test_join(void **state)
     }
 }
 
+/* What is made piece by piece is there when it is committed, and not before. */
+static void test_write_piece_by_piece(void **state)
+{
+    (void)state;
+    const char *path = path_of("pieces");
+    mu_file_writer writer;
+    assert_int_equal(mu_file_begin(path, &writer, NULL), MU_OK);
+    assert_int_equal(mu_file_put(&writer, "hel", 3, NULL), MU_OK);
+    assert_false(mu_file_exists(path));
+    assert_int_equal(mu_file_put(&writer, "", 0, NULL), MU_OK);
+    assert_int_equal(mu_file_put(&writer, "lo", 2, NULL), MU_OK);
+    assert_int_equal(mu_file_commit(&writer, NULL), MU_OK);
+    check_holds(path, "hello");
+    assert_int_equal(mu_file_begin(path, &writer, NULL), MU_OK);
+    assert_int_equal(mu_file_put(&writer, "other", 5, NULL), MU_OK);
+    mu_file_discard(&writer);
+    check_holds(path, "hello");
+    assert_int_equal(unlink(path), 0);
+    mu_error err;
+    assert_int_equal(mu_file_begin(path_of("none/pieces"), &writer, &err), MU_E_IO);
+    assert_non_null(strstr(err.message, "none/pieces: cannot be written: No such file"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write_and_map),
+        cmocka_unit_test(test_write_piece_by_piece),
         cmocka_unit_test(test_a_reader_keeps_the_old_bytes),
         cmocka_unit_test(test_a_failed_write_changes_nothing),
         cmocka_unit_test(test_a_left_over_temporary_file_does_not_matter),

@@ -143,8 +143,8 @@ void cli_help_program(FILE *file)
     for (size_t i = 0; i < count; i++)
         cli_print_entry(file, NAME_WIDTH, verbs[i]->name, verbs[i]->summary);
     heading(file, "first steps");
-    cli_print_entry(file, NAME_WIDTH + 10, "muster run examples/first.yaml", "train a network on 100 unequal devices, in virtual time");
-    cli_print_entry(file, NAME_WIDTH + 10, "muster list recipes", "what else it can start from");
+    for (size_t i = 0; i < cli_program.first_step_count; i++)
+        cli_print_entry(file, NAME_WIDTH + 10, cli_program.first_steps[i].command, cli_program.first_steps[i].what);
     heading(file, "more");
     cli_print_entry(file, NAME_WIDTH + 10, "muster help VERB", "what a verb takes, with examples; so does muster VERB --help");
     cli_print_entry(file, NAME_WIDTH + 10, "muster help options", "every key that a configuration may have");

@@ -13,44 +13,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static const cli_verb *const verbs[] = {
-    &cli_verb_run,
-    &cli_verb_serve,
-    &cli_verb_devices,
-    &cli_verb_join,
-    &cli_verb_sweep,
-    &cli_verb_search_distreal,
-    &cli_verb_list,
-    &cli_verb_price,
-    &cli_verb_data,
-    &cli_verb_data_fetch,
-    &cli_verb_compare,
-    &cli_verb_report,
-    &cli_verb_extract,
-    &cli_verb_status,
-    &cli_verb_bench_step,
-    &cli_verb_bench_widths,
-    &cli_verb_bench_kernels,
-    &cli_verb_bench_savings,
-    &cli_verb_bench_budgets,
-    &cli_verb_bench_simulate,
-    &cli_verb_bench_scale,
-    &cli_verb_version,
-    &cli_verb_completion,
-    &cli_verb_help,
-};
-
 const cli_verb *const *cli_verbs(size_t *count)
 {
-    *count = MU_COUNT(verbs);
-    return verbs;
+    *count = cli_program.verb_count;
+    return cli_program.verbs;
 }
 
 const char *const *cli_verb_names(void)
 {
-    static const char *names[MU_COUNT(verbs) + 1];
-    for (size_t i = 0; i < MU_COUNT(verbs); i++)
-        names[i] = verbs[i]->name;
+    static const char *names[CLI_VERBS_MAX + 1];
+    MU_ASSERT(cli_program.verb_count <= CLI_VERBS_MAX);
+    for (size_t i = 0; i < cli_program.verb_count; i++)
+        names[i] = cli_program.verbs[i]->name;
     return names;
 }
 
@@ -74,10 +48,10 @@ const cli_verb *cli_verb_named(const char *const *words, size_t count, size_t *t
 {
     const cli_verb *best = NULL;
     *taken = 0;
-    for (size_t i = 0; i < MU_COUNT(verbs); i++) {
-        size_t matched = words_matched(verbs[i]->name, words, count);
+    for (size_t i = 0; i < cli_program.verb_count; i++) {
+        size_t matched = words_matched(cli_program.verbs[i]->name, words, count);
         if (matched > *taken) { /* "data fetch" goes before "data" */
-            best = verbs[i];
+            best = cli_program.verbs[i];
             *taken = matched;
         }
     }
@@ -95,9 +69,9 @@ static void list_begun_by(const char *word, char *list, size_t capacity_bytes)
 {
     size_t used = 0;
     list[0] = '\0';
-    for (size_t i = 0; i < MU_COUNT(verbs); i++)
-        if (cli_verb_is_begun_by(verbs[i], word) && used < capacity_bytes)
-            used += (size_t)snprintf(list + used, capacity_bytes - used, "%s'muster %s'", used ? ", " : "", verbs[i]->name);
+    for (size_t i = 0; i < cli_program.verb_count; i++)
+        if (cli_verb_is_begun_by(cli_program.verbs[i], word) && used < capacity_bytes)
+            used += (size_t)snprintf(list + used, capacity_bytes - used, "%s'muster %s'", used ? ", " : "", cli_program.verbs[i]->name);
 }
 
 static mu_status unknown_verb(const char *const *words, size_t count, mu_error *err)

@@ -19,7 +19,18 @@ typedef struct cli_verb {
     mu_status (*run)(const void *options, mu_error *err);
 } cli_verb;
 
-/* All of them, in the order in which help names them. */
+/* Two programs are made of these files: muster (program.c), and muster-agent for devices alone (program_agent.c), which calls itself muster too, so that what is
+ * written about the one holds for the other. */
+typedef struct cli_program_kind {
+    const cli_verb *const *verbs; /* in the order in which help names them */
+    size_t                 verb_count;
+    const cli_example     *first_steps;
+    size_t                 first_step_count;
+} cli_program_kind;
+extern const cli_program_kind cli_program;
+#define CLI_VERBS_MAX 63
+
+/* All of them. */
 const cli_verb *const *cli_verbs(size_t *count);
 /* The verb that `words` begin with, and how many words its name took; NULL when there is none. */
 const cli_verb *cli_verb_named(const char *const *words, size_t count, size_t *taken);

@@ -524,6 +524,12 @@ static mu_status handle_timer(mu_control *control, const mu_event *event, mu_err
     return when.method->when->timer(control, when.state, label, err);
 }
 
+static mu_status tell_presence(const mu_control *control, const mu_event *event, mu_error *err)
+{
+    const mu_observer *observer = &control->observer;
+    return observer->presence ? observer->presence(observer->self, control->now, event->device, event->kind == MU_EVENT_CAME, err) : MU_OK;
+}
+
 mu_status mu_tasks_handle(mu_control *control, const mu_event *event, mu_error *err)
 {
     control->totals.events++;
@@ -531,8 +537,11 @@ mu_status mu_tasks_handle(mu_control *control, const mu_event *event, mu_error *
     case MU_EVENT_ARRIVED: return handle_arrived(control, event, err);
     case MU_EVENT_LOST: return handle_lost(control, event, err);
     case MU_EVENT_TIMER: return handle_timer(control, event, err);
-    case MU_EVENT_CAME: return mu_told_came(control, event->device, err);
-    case MU_EVENT_WENT: mu_told_went(control, event->device); break;
+    case MU_EVENT_CAME: {
+        mu_status status = mu_told_came(control, event->device, err);
+        return status ? status : tell_presence(control, event, err);
+    }
+    case MU_EVENT_WENT: mu_told_went(control, event->device); return tell_presence(control, event, err);
     }
     return MU_OK;
 }

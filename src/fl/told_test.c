@@ -99,6 +99,8 @@ static void busy_devices_go_and_come_back(void **unused)
     test_federation_go(t, 4, 7); /* in the second round, and back in the third */
     test_federation_come(t, 4, 14);
     test_federation_run(t);
+    assert_int_equal(t->presence_told[true], 6 + 2);
+    assert_int_equal(t->presence_told[false], 3); /* as it was told, also of the one that was not there */
     for (int r = 1; r <= 2; r++)
         assert_int_equal(t->rounds[r].merged, 6);
     assert_int_equal(t->rounds[3].selected, 5);

@@ -272,6 +272,15 @@ static mu_status note_event(void *self, const mu_event_report *report, mu_error 
     return MU_OK;
 }
 
+static mu_status note_presence(void *self, mu_time_us at, uint32_t device, bool came, mu_error *err)
+{
+    (void)err;
+    test_federation *t = self;
+    assert_true(device < t->device_count && at == t->now);
+    t->presence_told[came]++;
+    return MU_OK;
+}
+
 static bool note_stop(void *self)
 {
     const test_federation *t = self;
@@ -353,7 +362,7 @@ static test_federation *create(const char *more, bool told, uint32_t start_devic
         carrier.tells_presence = true;
         carrier.evaluate_devices = NULL;
     }
-    mu_observer observer = { .self = t, .round = note_round, .event = note_event, .stop = note_stop };
+    mu_observer observer = { .self = t, .round = note_round, .event = note_event, .presence = note_presence, .stop = note_stop };
     mu_error err = { 0 };
     if (mu_federation_create(&config, &carrier, &observer, &t->federation, &err))
         fail_msg("%s", err.message);

@@ -67,6 +67,7 @@ typedef struct test_federation {
     mu_federation   *federation;
     mu_round_report  rounds[TEST_ROUNDS_MAX]; /* [0] is the one before any training */
     test_event       events[TEST_EVENTS_MAX];
+    uint32_t         presence_told[2]; /* times that a device was said to have gone, and to have come */
     uint32_t         round_count, event_count, happened[8]; /* by mu_happening */
     size_t           state_count;
     uint32_t         device_count, cancelled;

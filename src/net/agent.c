@@ -217,9 +217,9 @@ static mu_status ask(mu_agent *agent, double hold, bool *is_finished, mu_error *
         status = mu_agent_work_take(agent, polled->task, err);
     *is_finished = polled->finished;
     double wait_s = polled->again_s;
-    if (says_nothing(polled) && hold > 0 && wait_s <= 0 && mu_clock_monotonic_s() - began_s < least_s)
+    if (wait_s <= 0 && mu_clock_monotonic_s() - began_s < least_s)
         wait_s = least_s;
-    bool waits = !status && !polled->task && !polled->finished && hold > 0 && wait_s > 0;
+    bool waits = !status && says_nothing(polled) && hold > 0 && wait_s > 0;
     mu_wire_free(&polled->base);
     return waits ? mu_agent_wait(agent, mu_agent_spread(wait_s), err) : status;
 }

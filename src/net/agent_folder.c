@@ -41,7 +41,7 @@ static mu_status check_ours(const char *path, mu_error *err)
         is_ours = is_ours || strcmp(entry->d_name, "lock") == 0;
     }
     closedir(dir);
-    return is_empty || is_ours ? MU_OK : mu_error_set(err, MU_E_STATE, "%s: holds something else than a device; expected a new or empty folder", path);
+    return is_empty || is_ours ? MU_OK : mu_error_set(err, MU_E_CONFIG, "%s: holds something else than a device; expected a new or empty folder", path);
 }
 
 static mu_status take_lock(mu_agent_folder *folder, mu_error *err)

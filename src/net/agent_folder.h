@@ -17,7 +17,7 @@
 
 typedef struct mu_agent_folder mu_agent_folder;
 
-/* Make the folder when it is not there. MU_E_STATE: another agent is in it, or it is somebody else's. Half-written files are removed. */
+/* Make the folder when it is not there. MU_E_STATE: another agent is in it. MU_E_CONFIG: it holds something else. Half-written files are removed. */
 mu_status mu_agent_folder_open(const char *path, mu_agent_folder **out, mu_error *err);
 void      mu_agent_folder_close(mu_agent_folder *folder); /* NULL is fine */
 const char *mu_agent_folder_path(const mu_agent_folder *folder);

@@ -163,7 +163,7 @@ static mu_status ask_message(mu_agent *agent, const char *path, const ProtobufCM
 
 /* ---- sessions ---- */
 
-static const char *const capabilities[] = { "parts", "choose", "memory-limit", "zstd" }; /* what a task may ask of it: docs/join.md */
+static const char *const capabilities[] = { "parts", "choose", "memory-limit", "deflate", "zstd" }; /* docs/wire.md */
 
 static mu_status hello(mu_agent *agent, double within_s, Muster__Hello **out, double *again_s, mu_agent_reply *reply, mu_error *err)
 {

@@ -1,7 +1,6 @@
 /* The encodings of a chunk: plain, deflate, zstd. */
 #include "net/blob_encoding.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>

@@ -46,6 +46,12 @@ static mu_status watch_event(void *self, const mu_event_report *report, mu_error
     return status || !c->outer.event ? status : c->outer.event(c->outer.self, report, err);
 }
 
+static mu_status watch_presence(void *self, mu_time_us at, uint32_t device, bool came, mu_error *err)
+{
+    mu_coordinator *c = self;
+    return c->outer.presence ? c->outer.presence(c->outer.self, at, device, came, err) : MU_OK;
+}
+
 static bool stop_asked(void *self)
 {
     mu_coordinator *c = self;
@@ -125,7 +131,7 @@ static mu_status create(mu_coordinator *c, const char *folder, mu_error *err)
         status = open_network(c, folder, err);
     if (status)
         return status;
-    const mu_observer watch = { .self = c, .round = watch_round, .event = watch_event, .stop = stop_asked, .save = save_place,
+    const mu_observer watch = { .self = c, .round = watch_round, .event = watch_event, .presence = watch_presence, .stop = stop_asked, .save = save_place,
                                 .restore = restore_place };
     mu_carrier carrier = mu_network_carrier(c->network);
     return mu_federation_create(&c->config, &carrier, &watch, &c->federation, err);

@@ -234,8 +234,8 @@ void mu_http_poll_resumed(mu_http_request *request)
     bool timed_out = request->timed_out && !http->polls->stopping;
     pthread_mutex_unlock(&http->polls->lock);
     mu_desk_answer answer;
-    ask_desk(request, NULL, &answer);
-    /* Whose time was over may hold the next poll at once. Who was woken for nothing has made way for another poll of the same device: should two ask in its
-     * name, they do not chase each other. */
-    tell(request, &answer, timed_out ? 0 : mu_http_spread(http->serve.again_s));
+    bool something = ask_desk(request, NULL, &answer);
+    /* Whose time was over may hold the next poll at once, and so may who was told something. Who was woken for nothing has made way for another poll of the same
+     * device: should two ask in its name, they do not chase each other. */
+    tell(request, &answer, timed_out || something ? 0 : mu_http_spread(http->serve.again_s));
 }

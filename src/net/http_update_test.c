@@ -162,30 +162,6 @@ static void an_update_is_acknowledged_when_it_is_durable(void **state)
     test_server_release(&f.server);
 }
 
-/* What is left on the disk by hanging up may take the server a moment. */
-static uint64_t announce_when_free(const fixture *f, const test_update *update, bool *complete)
-{
-    for (int tries = 0;; tries++) {
-        unsigned char *packed;
-        test_request request = announcement(f, update, &f->device, &f->device, NULL, &packed);
-        test_reply reply = test_ask(&f->server, &request);
-        free(packed);
-        if (reply.status != 200 && tries > 490) { Muster__Refusal *r = muster__refusal__unpack(NULL, reply.bytes, reply.body); print_message("%ld %s %s\n", reply.status, r->code, r->message); }
-        Muster__UpdateState *said = reply.status == 200 ? muster__update_state__unpack(NULL, reply.bytes, reply.body) : NULL;
-        long status = reply.status;
-        test_reply_release(&reply);
-        if (said) {
-            uint64_t have_bytes = said->have_bytes;
-            *complete = said->complete;
-            muster__update_state__free_unpacked(said, NULL);
-            return have_bytes;
-        }
-        assert_int_equal(status, 503);
-        assert_true(tries < 500);
-        usleep(10000);
-    }
-}
-
 static void a_transfer_goes_on_where_it_was_cut(void **state)
 {
     (void)state;
@@ -204,7 +180,6 @@ static void a_transfer_goes_on_where_it_was_cut(void **state)
         test_request request = put(&f, &update, have_bytes, left);
         request.cut_after = 1 + seed % (left < 400000 ? left - 1 : 400000);
         test_reply reply = test_ask(&f.server, &request);
-        print_message("%d: from %llu, cut after %zu of %llu\n", i, (unsigned long long)have_bytes, request.cut_after, (unsigned long long)left);
         assert_int_equal(reply.status, 0);
         test_reply_release(&reply);
         if (i % 3 == 2) { /* killed and started again */
@@ -215,7 +190,7 @@ static void a_transfer_goes_on_where_it_was_cut(void **state)
             test_refused(&f.server, &old, 401, "no-session");
             test_device_sign_in(&f.server, &f.device);
         }
-        have_bytes = announce_when_free(&f, &update, &complete);
+        have_bytes = announce(&f, &update, &complete);
         assert_true(have_bytes >= most); /* nothing that was sound is sent again */
         assert_true(have_bytes == 0 || (have_bytes - MU_BLOB_HEAD_BYTES) % chunk == 0);
         most = have_bytes;
@@ -517,7 +492,14 @@ static int hanging_put(const fixture *f, const test_update *update, size_t bytes
     return fd;
 }
 
-static void one_request_at_a_time_sends_an_update(void **state)
+static void wait_for_bytes(const fixture *f, uint64_t bytes)
+{
+    for (int tries = 0; tries < 500 && mu_http_count(f->server.http).bytes_in < bytes; tries++)
+        usleep(10000);
+    assert_true(mu_http_count(f->server.http).bytes_in >= bytes);
+}
+
+static void the_later_request_takes_an_update_over(void **state)
 {
     (void)state;
     fixture f;
@@ -527,17 +509,29 @@ static void one_request_at_a_time_sends_an_update(void **state)
     test_update_make(&f.server, &update, 80, 200000, 12);
     bool complete;
     announce(&f, &update, &complete);
+    uint64_t before = mu_http_count(f.server.http).bytes_in, sound = MU_BLOB_HEAD_BYTES + 8 + 4 * (uint64_t)MU_BLOB_CHUNK_FLOATS;
     int fd = hanging_put(&f, &update, 400000);
-    for (int tries = 0; tries < 500 && mu_http_count(f.server.http).bytes_in < 400000; tries++)
-        usleep(10000);
-    test_request request = put(&f, &update, 0, update.blob_bytes);
-    assert_true(test_refused(&f.server, &request, 503, "upload-under-way") > 0);
-    announce_refused(&f, &update, &f.device, &f.device, NULL, 503, "upload-under-way");
-    close(fd);
-    uint64_t have_bytes = announce_when_free(&f, &update, &complete);
-    assert_int_equal(have_bytes, MU_BLOB_HEAD_BYTES + 8 + 4 * (uint64_t)MU_BLOB_CHUNK_FLOATS);
-    send_bytes(&f, &update, have_bytes, (size_t)(update.blob_bytes - have_bytes), &complete);
+    wait_for_bytes(&f, before + 400000);
+    test_request request = put(&f, &update, sound, (size_t)(update.blob_bytes - sound));
+    request.session = f.other.session;
+    test_refused(&f.server, &request, 403, "not-your-task");
+    assert_int_equal(announce(&f, &update, &complete), sound);
+    assert_int_equal(send_bytes(&f, &update, sound, (size_t)(update.blob_bytes - sound), &complete), update.blob_bytes);
     assert_true(complete);
+    /* The first one wakes up, and is told so. */
+    for (size_t sent = 400000; sent < update.blob_bytes;) {
+        ssize_t now = send(fd, update.blob + sent, update.blob_bytes - sent, 0);
+        assert_true(now > 0);
+        sent += (size_t)now;
+    }
+    char answer[64] = "";
+    assert_true(recv(fd, answer, sizeof answer - 1, 0) > 12);
+    assert_memory_equal(answer + 9, "503", 3);
+    close(fd);
+    int failed, arrived;
+    count_events(&f, &failed, &arrived, NULL);
+    assert_int_equal(arrived, 1);
+    assert_int_equal(failed, 0);
     test_update_release(&update);
     test_server_release(&f.server);
 }
@@ -558,13 +552,11 @@ static void so_many_updates_come_at_once(void **state)
     uint64_t before = mu_http_count(f.server.http).bytes_in;
     for (uint32_t i = 0; i < MU_HTTP_UPLOADS_MAX; i++)
         fds[i] = hanging_put(&f, &updates[i], 100);
-    for (int tries = 0; tries < 500 && mu_http_count(f.server.http).bytes_in < before + 100 * MU_HTTP_UPLOADS_MAX; tries++)
-        usleep(10000);
+    wait_for_bytes(&f, before + 100 * MU_HTTP_UPLOADS_MAX);
     test_request request = put(&f, &updates[MU_HTTP_UPLOADS_MAX], 0, updates[0].blob_bytes);
     test_refused(&f.server, &request, 503, "busy");
     for (uint32_t i = 0; i < MU_HTTP_UPLOADS_MAX; i++)
         close(fds[i]);
-    announce_when_free(&f, &updates[MU_HTTP_UPLOADS_MAX], &complete);
     for (uint32_t i = 0; i <= MU_HTTP_UPLOADS_MAX; i++)
         test_update_release(&updates[i]);
     test_server_release(&f.server);
@@ -582,7 +574,7 @@ int main(void)
         cmocka_unit_test(heads_are_checked),
         cmocka_unit_test(a_task_that_was_trained_again_starts_afresh),
         cmocka_unit_test(tasks_that_are_over_are_gone),
-        cmocka_unit_test(one_request_at_a_time_sends_an_update),
+        cmocka_unit_test(the_later_request_takes_an_update_over),
         cmocka_unit_test(so_many_updates_come_at_once),
     };
     return cmocka_run_group_tests_name("net_http_update", tests, NULL, NULL);

@@ -2,7 +2,7 @@
  *
  * On the disk: updates/TASK.head is the announcement as it was signed, TASK.part what has come, TASK.blob all of it; then a row in the store, and only then the
  * answer. A kill between any two of these steps loses nothing that was acknowledged, and the device is told where to go on. One request at a time works on a
- * task's files: that is what being in `under_way` means. */
+ * task's files, the one whose upload is in `under_way`. */
 #include "net/http_internal.h"
 
 #include "base/clock.h"
@@ -13,9 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Where all places are taken, whoever has sent nothing for so long loses his. */
+#define STALLED_S 5
+
+/* A device that has lost its network comes back by another connection long before the old one is known to be dead, so the later request takes the task's files over. */
 struct mu_http_upload {
-    mu_link              link; /* in `under_way` */
+    pthread_mutex_t      lock;    /* while anything is done with it */
+    mu_link              link;    /* in `under_way`; in none: it was taken over */
+    uint32_t             holders; /* its request, and whoever is taking it over; under the lock of all */
     uint64_t             task;
+    double               moved_s; /* when something came last; under the lock of all */
+    bool                 taken_over;
     mu_transfer         *transfer;
     Muster__SignedUpdate *announced;
     Muster__UpdateHead   *head;
@@ -48,15 +56,45 @@ void mu_http_transfers_destroy(mu_http_transfers *transfers)
 
 /* ---- one request at a time ---- */
 
-static bool is_under_way(const mu_http_transfers *transfers, uint64_t task)
+static mu_http_upload *upload_at(mu_link *at) { return mu_link_around(at, offsetof(mu_http_upload, link)); }
+
+/* Whose place a new upload of that task takes: the task's own, or, where there is no room, one that has stalled. NULL: nobody's. */
+static mu_http_upload *find_predecessor(mu_http_transfers *transfers, uint64_t task, double now_s)
 {
-    for (const mu_link *at = transfers->under_way.next; at != &transfers->under_way; at = at->next)
-        if (((const mu_http_upload *)(const void *)((const char *)at - offsetof(mu_http_upload, link)))->task == task)
-            return true;
-    return false;
+    mu_http_upload *stalled = NULL;
+    for (mu_link *at = transfers->under_way.next; at != &transfers->under_way; at = at->next) {
+        mu_http_upload *each = upload_at(at);
+        if (each->task == task)
+            return each;
+        if (now_s - each->moved_s > STALLED_S && (!stalled || each->moved_s < stalled->moved_s))
+            stalled = each;
+    }
+    return transfers->count < MU_HTTP_UPLOADS_MAX ? NULL : stalled;
 }
 
-/* request->upload, or a refusal. */
+static void let_go(mu_http_transfers *transfers, mu_http_upload *upload)
+{
+    pthread_mutex_lock(&transfers->lock);
+    bool last = --upload->holders == 0;
+    pthread_mutex_unlock(&transfers->lock);
+    if (!last)
+        return;
+    pthread_mutex_destroy(&upload->lock);
+    free(upload);
+}
+
+/* Its transfer ends here; its request finds out when it goes on. Waits for what is just being done with it. */
+static void take_over(mu_http_transfers *transfers, mu_http_upload *upload)
+{
+    pthread_mutex_lock(&upload->lock);
+    upload->taken_over = true;
+    mu_transfer_close(upload->transfer);
+    upload->transfer = NULL;
+    pthread_mutex_unlock(&upload->lock);
+    let_go(transfers, upload);
+}
+
+/* request->upload, locked; or a refusal. */
 static bool begin(mu_http_request *request)
 {
     mu_http *http = request->http;
@@ -66,42 +104,73 @@ static bool begin(mu_http_request *request)
         mu_http_answer_with(request, 0, NULL);
         return false;
     }
+    pthread_mutex_init(&upload->lock, NULL);
     upload->task = request->task;
+    upload->holders = 1;
+    upload->moved_s = mu_clock_monotonic_s();
     pthread_mutex_lock(&transfers->lock);
-    bool same = is_under_way(transfers, request->task), room = transfers->count < MU_HTTP_UPLOADS_MAX;
-    if (!same && room) {
+    mu_http_upload *before = find_predecessor(transfers, request->task, upload->moved_s);
+    bool room = before || transfers->count < MU_HTTP_UPLOADS_MAX;
+    if (before) {
+        before->holders++;
+        mu_link_remove(&before->link);
+        transfers->count--;
+    }
+    if (room) {
         mu_link_append(&transfers->under_way, &upload->link);
         transfers->count++;
+        pthread_mutex_lock(&upload->lock);
     }
     pthread_mutex_unlock(&transfers->lock);
-    if (!same && room) {
+    if (before)
+        take_over(transfers, before);
+    if (room) {
         request->upload = upload;
         return true;
     }
-    free(upload);
-    if (same)
-        mu_http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "upload-under-way", mu_http_spread(1), "another request is sending the update of task %llu",
-                       (unsigned long long)request->task);
-    else
-        mu_http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", mu_http_spread(http->serve.again_s), "%u updates are being received already",
-                       MU_HTTP_UPLOADS_MAX);
+    let_go(transfers, upload);
+    mu_http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", mu_http_spread(http->serve.again_s), "%u updates are being received already",
+                   MU_HTTP_UPLOADS_MAX);
     return false;
 }
+
+/* request->upload, locked; false: another request has taken it over. */
+static bool go_on(mu_http_request *request)
+{
+    mu_http_upload *upload = request->upload;
+    mu_http_transfers *transfers = request->http->transfers;
+    pthread_mutex_lock(&transfers->lock);
+    upload->moved_s = mu_clock_monotonic_s();
+    pthread_mutex_unlock(&transfers->lock);
+    pthread_mutex_lock(&upload->lock);
+    if (!upload->taken_over)
+        return true;
+    pthread_mutex_unlock(&upload->lock);
+    mu_http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "taken-over", mu_http_spread(1), "another request goes on with the update of task %llu, or this one has stalled",
+                   (unsigned long long)request->task);
+    return false;
+}
+
+static void put_down(mu_http_request *request) { pthread_mutex_unlock(&request->upload->lock); }
 
 void mu_http_upload_close(mu_http_request *request)
 {
     mu_http_upload *upload = request->upload;
+    mu_http_transfers *transfers = request->http->transfers;
     if (!upload)
         return;
     request->upload = NULL;
+    pthread_mutex_lock(&upload->lock);
     mu_transfer_close(upload->transfer);
+    upload->transfer = NULL;
+    pthread_mutex_unlock(&upload->lock);
     mu_wire_free(upload->announced ? &upload->announced->base : NULL);
     mu_wire_free(upload->head ? &upload->head->base : NULL);
-    pthread_mutex_lock(&request->http->transfers->lock);
+    pthread_mutex_lock(&transfers->lock);
+    transfers->count -= mu_link_is_listed(&upload->link);
     mu_link_remove(&upload->link);
-    request->http->transfers->count--;
-    pthread_mutex_unlock(&request->http->transfers->lock);
-    free(upload);
+    pthread_mutex_unlock(&transfers->lock);
+    let_go(transfers, upload);
 }
 
 /* ---- refusing ---- */
@@ -166,6 +235,15 @@ static bool is_answered_by_store(mu_http_request *request, const ProtobufCBinary
         muster__update_head__free_unpacked(head, NULL);
     free((void *)(uintptr_t)stored.head);
     return true;
+}
+
+/* Nobody takes over what is another device's. */
+static bool is_mine(mu_http_request *request)
+{
+    mu_desk_task_info info;
+    if (mu_desk_find_task(request->http->config.desk, request->task, &info) != MU_DESK_TASK_UNKNOWN && info.device != request->device)
+        refuse_not_yours(request);
+    return !request->status;
 }
 
 /* Is it open, and this device's? */
@@ -339,16 +417,18 @@ static void take_head(mu_http_request *request, const mu_desk_task_info *info)
 static void announce(mu_http_request *request, Muster__SignedUpdate *announced, Muster__UpdateHead *head)
 {
     mu_desk_task_info info;
-    if (!is_genuine(request, announced, head) || is_answered_by_store(request, &head->digest) || !is_open_task(request, &info))
+    if (!is_genuine(request, announced, head) || !is_mine(request) || !begin(request))
         return;
-    const char *wrong = wrong_head(request, head, &info);
-    if (wrong)
-        reject(request, "not-acceptable", wrong);
-    else if (begin(request)) {
-        request->upload->announced = announced;
-        request->upload->head = head;
-        take_head(request, &info);
+    request->upload->announced = announced;
+    request->upload->head = head;
+    if (!is_answered_by_store(request, &head->digest) && is_open_task(request, &info)) {
+        const char *wrong = wrong_head(request, head, &info);
+        if (wrong)
+            reject(request, "not-acceptable", wrong);
+        else
+            take_head(request, &info);
     }
+    put_down(request);
 }
 
 void mu_http_update_announced(mu_http_request *request)
@@ -393,11 +473,13 @@ void mu_http_upload_begin(mu_http_request *request)
 {
     uint64_t offset;
     mu_desk_task_info info;
-    if (!read_offset(request, &offset) || is_answered_by_store(request, NULL) || !is_open_task(request, &info) || !begin(request))
+    if (!read_offset(request, &offset) || !is_mine(request) || !begin(request))
         return;
     mu_http_upload *upload = request->upload;
     mu_error err;
-    if (read_head_file(request, &upload->announced, &upload->head, &err))
+    if (is_answered_by_store(request, NULL) || !is_open_task(request, &info)) {
+        /* that is the answer */
+    } else if (read_head_file(request, &upload->announced, &upload->head, &err))
         mu_http_refuse(request, MHD_HTTP_NOT_FOUND, "not-announced", 0, "the update of task %llu was not announced: POST its head first",
                        (unsigned long long)request->task);
     else if (open_transfer(request, &info, &err))
@@ -407,6 +489,7 @@ void mu_http_upload_begin(mu_http_request *request)
     else if (request->body_announced != UINT64_MAX && request->body_announced > upload->head->blob_bytes - offset)
         mu_http_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large", 0, "%llu bytes are wanted from there on, not %llu",
                        (unsigned long long)(upload->head->blob_bytes - offset), (unsigned long long)request->body_announced);
+    put_down(request);
     if (request->status)
         mu_http_upload_close(request);
 }
@@ -414,11 +497,13 @@ void mu_http_upload_begin(mu_http_request *request)
 void mu_http_upload_take(mu_http_request *request, const void *bytes, size_t size_bytes)
 {
     mu_error err;
-    if (mu_transfer_push(request->upload->transfer, bytes, size_bytes, &err)) {
-        refuse_blob(request, &err);
-        mu_http_upload_close(request);
-        return;
+    if (go_on(request)) {
+        if (mu_transfer_push(request->upload->transfer, bytes, size_bytes, &err))
+            refuse_blob(request, &err);
+        put_down(request);
     }
+    if (request->status)
+        mu_http_upload_close(request);
     double now_s = mu_clock_monotonic_s();
     if (now_s - request->heard_s > 1) { /* a long upload is a sign of life, too */
         mu_desk_heard(request->http->config.desk, request->device, now_s, NULL);
@@ -428,10 +513,13 @@ void mu_http_upload_take(mu_http_request *request, const void *bytes, size_t siz
 
 void mu_http_upload_end(mu_http_request *request)
 {
-    if (mu_transfer_is_whole(request->upload->transfer))
-        complete(request);
-    else
-        mu_http_answer_state(request, MHD_HTTP_OK, mu_transfer_have_bytes(request->upload->transfer), false);
+    if (go_on(request)) {
+        if (mu_transfer_is_whole(request->upload->transfer))
+            complete(request);
+        else
+            mu_http_answer_state(request, MHD_HTTP_OK, mu_transfer_have_bytes(request->upload->transfer), false);
+        put_down(request);
+    }
     mu_http_upload_close(request);
 }
 

@@ -7,11 +7,11 @@ typedef struct page_text { const char *name, *text; } page_text;
 
 #include "page_embedded.h"
 
-static const struct { const char *path, *name, *media_type; } files[] = {
-    { "/", "page", "text/html; charset=utf-8" },
-    { "/style.css", "style", "text/css; charset=utf-8" },
-    { "/live.js", "live", "text/javascript; charset=utf-8" },
-    { "/chart.js", "chart", "text/javascript; charset=utf-8" },
+static const struct { const char *path, *name, *media_type, *otherwise; } files[] = {
+    { "/", "page", "text/html; charset=utf-8", NULL },
+    { "/style.css", "style", "text/css; charset=utf-8", NULL },
+    { "/live.js", "live", "text/javascript; charset=utf-8", NULL },
+    { "/chart.js", "chart", "text/javascript; charset=utf-8", "/* Chart.js was not there when this program was built. */\n" },
 };
 
 static const char *text_named(const char *name)
@@ -27,12 +27,12 @@ bool mu_look_page_has_charts(void) { return text_named("chart") != NULL; }
 const char *mu_look_page_file(const char *path, const char **media_type)
 {
     size_t length = strcspn(path, "?");
+    *media_type = NULL;
     for (size_t i = 0; i < MU_COUNT(files); i++)
         if (strlen(files[i].path) == length && strncmp(path, files[i].path, length) == 0) {
             const char *text = text_named(files[i].name);
-            *media_type = text ? files[i].media_type : NULL;
-            return text;
+            *media_type = files[i].media_type;
+            return text ? text : files[i].otherwise;
         }
-    *media_type = NULL;
     return NULL;
 }

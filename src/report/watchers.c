@@ -21,6 +21,16 @@ static mu_status tell_event(void *self, const mu_event_report *report, mu_error 
     return status;
 }
 
+static mu_status tell_presence(void *self, mu_time_us at, uint32_t device, bool came, mu_error *err)
+{
+    const mu_watchers *watchers = self;
+    mu_status status = MU_OK;
+    for (size_t i = 0; i < watchers->count && !status; i++)
+        if (watchers->all[i]->presence)
+            status = watchers->all[i]->presence(watchers->all[i]->self, at, device, came, err);
+    return status;
+}
+
 static bool ask_stop(void *self)
 {
     const mu_watchers *watchers = self;
@@ -62,6 +72,6 @@ void mu_watchers_init(mu_watchers *watchers, const mu_observer *const *all, size
     }
     MU_ASSERT(keepers <= 1);
     watchers->observer = (mu_observer){
-        .self = watchers, .round = tell_round, .event = tell_event, .stop = ask_stop, .save = save, .restore = restore,
+        .self = watchers, .round = tell_round, .event = tell_event, .presence = tell_presence, .stop = ask_stop, .save = save, .restore = restore,
     };
 }

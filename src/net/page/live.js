@@ -1,7 +1,8 @@
 // The coordinator's page: asks for status.json, rounds.json and devices.json every two seconds, and draws them.
 // Whatever comes from devices is put in as text (textContent), never as markup. Where Chart.js is not there, `Chart` is not defined, and the tables are all.
 //
-// For tests: each canvas says in data-points how many points it shows, and the body in data-rounds how many rounds are known, in data-errors what went wrong.
+// Each canvas says in data-points how many points it shows, each table in data-rows its rows, the body in data-rounds how many rounds are known and in
+// data-refreshed how often all was asked: for whoever looks with a program.
 (function () {
   'use strict';
 
@@ -9,7 +10,6 @@
   var rounds = [], startedAt = null, devicesFrom = 0, charts = {};
 
   function byId(id) { return document.getElementById(id); }
-  window.addEventListener('error', function (event) { document.body.dataset.errors = (document.body.dataset.errors || '') + event.message + '\n'; });
 
   // ---- figures for people ----
 

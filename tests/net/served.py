@@ -1,0 +1,228 @@
+"""A federation that is served on this machine: muster serve, eight times muster join, each a process that may be killed and started again; and the books that are
+kept of it on both sides, compared."""
+
+import collections
+import csv
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+
+DEVICES = 8
+LINGER_S = 20
+AT_MOST_S = 300                     # until a federation has ended, undisturbed
+
+
+class Broken(Exception):
+    """What must hold did not."""
+
+
+def free_port():
+    """One that is free now; a coordinator that is to be found again after a restart cannot take any."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def simulate(muster, folder, experiment, recipe):
+    """The same experiment in virtual time; its folder."""
+    out = pathlib.Path(folder) / "simulated"
+    subprocess.run([muster, "run", experiment, "--recipe", recipe, "--workers", "1", "--quiet", "--out", out], check=True)
+    return out
+
+
+class Process:
+    """One life of a program. What it says goes into a file of its own, so that a line which a kill cut short is the last one."""
+
+    def __init__(self, command, log):
+        self.log = log
+        self.began_s = time.monotonic()
+        with open(log, "wb") as out:
+            self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+
+    def is_over(self):
+        return self.popen.poll() is not None
+
+    def kill(self):
+        """False: it had come to its end by itself."""
+        self.popen.send_signal(signal.SIGKILL)
+        return self.popen.wait() == -signal.SIGKILL
+
+    def said(self):
+        return pathlib.Path(self.log).read_text(errors="replace")
+
+
+class Served:
+    """Coordinator and devices. `address`: where devices look for the coordinator; otherwise there."""
+
+    def __init__(self, muster, folder, experiment, recipe, port, address=None, tls=True, keep_every_s=None):
+        self.muster, self.recipe = muster, recipe
+        self.place = pathlib.Path(folder)
+        self.place.mkdir(parents=True)
+        self.experiment = experiment
+        self.folder = self.place / "served"
+        self.port, self.tls = port, tls
+        self.url = "%s://%s" % ("https" if tls else "http", address or "127.0.0.1:%d" % port)
+        self.join_flags = ["--keep-every", str(keep_every_s)] if keep_every_s else []
+        self.coordinator = None
+        self.fingerprint = None
+        self.tokens = {}
+        self.devices = {}           # number: Process
+        self.lives = collections.Counter()
+        self.kills = collections.Counter()
+        self.began_s = time.monotonic()
+
+    # ---- lives ----
+
+    def log_of(self, who):
+        self.lives[who] += 1
+        return self.place / ("%s.%d.log" % (who, self.lives[who]))
+
+    def start_coordinator(self):
+        if (self.folder / "config.yaml").exists():      # else it was killed before it had said what it is about
+            command = [self.muster, "serve", "--resume", self.folder]
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            command = [self.muster, "serve", self.experiment, "--recipe", self.recipe, "--out", self.folder, "--set", "serve.tls=%s" % str(self.tls).lower(),
+                       "--set", "serve.address=127.0.0.1:%d" % self.port]
+        self.coordinator = Process(command + ["--linger", str(LINGER_S)], self.log_of("coordinator"))
+
+    def look_for_tokens(self):
+        """Once the coordinator has said how it is reached. True: devices can be started."""
+        if self.tokens:
+            return True
+        said = self.coordinator.said()
+        fingerprint = re.search(r"^certificate, SHA-256: ([0-9a-f]{64})$", said, re.MULTILINE)
+        if "\nserving " not in "\n" + said or (self.tls and not fingerprint):
+            return False
+        self.fingerprint = fingerprint and fingerprint[1]
+        made = subprocess.run([self.muster, "devices", self.folder, "--add", str(DEVICES), "--format", "json"], check=True, capture_output=True, text=True)
+        for line in made.stdout.splitlines():
+            token = json.loads(line)
+            self.tokens[token["device"]] = token["token"]
+        return True
+
+    def start_device(self, number):
+        command = [self.muster, "join", self.url, "--data", self.experiment, "--state", self.place / ("device-%d" % number), "--token", self.tokens[number],
+                   "--format", "json"] + self.join_flags
+        if self.fingerprint:
+            command += ["--fingerprint", self.fingerprint]
+        self.devices[number] = Process(command, self.log_of("device-%d" % number))
+
+    def start_devices(self):
+        for number in sorted(self.tokens):
+            self.start_device(number)
+
+    def kill_coordinator(self):
+        """And start it again at once. False: it was over."""
+        killed = self.coordinator.kill()
+        if killed:
+            self.kills["coordinator"] += 1
+            self.start_coordinator()
+        return killed
+
+    def kill_device(self, number):
+        """And start it again at once. False: it was over."""
+        killed = self.devices[number].kill()
+        if killed:
+            self.kills["device"] += 1
+            self.start_device(number)
+        return killed
+
+    def look(self):
+        """True: the federation has ended. Whoever ended otherwise is not as it should be."""
+        for number, device in self.devices.items():
+            if device.is_over() and device.popen.returncode:
+                raise Broken("device %d ended with status %d: %s" % (number, device.popen.returncode, device.said()[-600:]))
+        if self.coordinator.is_over() and self.coordinator.popen.returncode:
+            raise Broken("the coordinator ended with status %d: %s" % (self.coordinator.popen.returncode, self.coordinator.said()[-600:]))
+        if time.monotonic() - self.began_s > AT_MOST_S:
+            raise Broken("the federation has not ended after %d s" % AT_MOST_S)
+        return self.coordinator.is_over()
+
+    def run(self):
+        """Undisturbed, to its end. The seconds it took."""
+        self.start_coordinator()
+        while not self.look_for_tokens():
+            self.look()
+            time.sleep(0.01)
+        self.start_devices()
+        while not self.look():
+            time.sleep(0.01)
+        return time.monotonic() - self.began_s
+
+    def close(self):
+        """Devices that have not heard the end, because they were waiting to try again, are stopped."""
+        for process in [self.coordinator, *self.devices.values()]:
+            if process and not process.is_over():
+                process.popen.kill()
+                process.popen.wait()
+
+    # ---- books ----
+
+    def acknowledged(self):
+        """What devices say was acknowledged: by task number, the device."""
+        tasks = {}
+        for log in self.place.glob("device-*.log"):
+            for line in log.read_text(errors="replace").splitlines():
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    continue        # cut by a kill, or what went wrong
+                if event["event"] == "sent" and tasks.setdefault(event["task"], event["device"]) != event["device"]:
+                    raise Broken("devices %d and %d both say that they have sent task %d" % (tasks[event["task"]], event["device"], event["task"]))
+        return tasks
+
+    def ends(self):
+        """events.jsonl: by task number, which counts the tasks as they were sent, its device and all its ends."""
+        tasks, numbers = {}, {}
+        with open(self.folder / "events.jsonl") as lines:
+            for line in lines:
+                event = json.loads(line)
+                name = event["device"], event["task"]
+                if event["event"] == "sent":
+                    if name in numbers:
+                        raise Broken("task %d of device %d was sent twice" % (name[1], name[0]))
+                    numbers[name] = len(numbers) + 1
+                    tasks[numbers[name]] = event["device"], []
+                else:
+                    tasks[numbers[name]][1].append(event["event"])
+        return tasks
+
+    def check_books(self, synchronous):
+        """Every task ended once; what was acknowledged was merged, or, where late updates may be of no use any more, at least decided on by the method. Returns
+        counts."""
+        acknowledged, ends = self.acknowledged(), self.ends()
+        for number, (device, happened) in ends.items():
+            if len(happened) != 1:
+                raise Broken("task %d of device %d ended %d times: %s" % (number, device, len(happened), happened))
+            if synchronous and happened != ["merged"]:
+                raise Broken("task %d of device %d was %s" % (number, device, happened[0]))
+        counts = collections.Counter(happened[0] for _, happened in ends.values())
+        for number, device in acknowledged.items():
+            if number not in ends or ends[number][0] != device:
+                raise Broken("device %d was told that task %d is in, which it was never sent" % (device, number))
+            end = ends[number][1][0]
+            if end not in ("merged", "discarded"):
+                counts["acknowledged, then " + end] += 1
+        counts["acknowledged"] = len(acknowledged)
+        counts["merged without the device's having heard"] = sum(happened == ["merged"] and number not in acknowledged
+                                                                for number, (_, happened) in ends.items())
+        with open(self.folder / "rounds.csv", newline="") as file:
+            in_rounds = sum(int(row["merged"]) for row in csv.DictReader(file))
+        if in_rounds != counts["merged"]:
+            raise Broken("rounds.csv has %d updates merged, events.jsonl %d" % (in_rounds, counts["merged"]))
+        with sqlite3.connect(self.folder / "store.db") as store:
+            counts["left in the store"] = store.execute("SELECT COUNT(*) FROM updates").fetchone()[0]
+        return counts
+
+    def expect_model(self, wanted):
+        """The same bytes."""
+        if (self.folder / "model.safetensors").read_bytes() != (pathlib.Path(wanted) / "model.safetensors").read_bytes():
+            raise Broken("model.safetensors is not that of %s" % wanted)
