@@ -27,6 +27,9 @@ MU_API uint32_t    mu_data_targets(const mu_data *data);
 MU_API uint32_t    mu_data_symbols(const mu_data *data);
 /* Can the model be trained on these examples? Input, classes, labels and symbols must agree; else MU_E_SHAPE or MU_E_CONFIG. */
 MU_API mu_status   mu_data_check_model(const mu_data *data, const mu_model *model, mu_error *err);
+/* The same of a device's own data, which need not have an example of every class: where labels are numbers, the last ones may be missing. Words are numbered in
+ * alphabetical order, so there all must occur. */
+MU_API mu_status   mu_data_check_own(const mu_data *data, const mu_model *model, mu_error *err);
 MU_API const char *mu_data_class_name(const mu_data *data, uint32_t label); /* never NULL */
 MU_API uint32_t    mu_data_device_count(const mu_data *data);
 

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "muster/serve.h"
+#include "report/log_lines.h"
 
 #include <stdio.h>
 
@@ -59,7 +60,12 @@ static mu_status verb_serve(const void *options, mu_error *err)
 {
     const serve_options *o = options;
     cli_run run;
-    mu_status status = cli_run_open(&run, "serve", &o->run, true, NULL, err);
+    mu_log_lines log;
+    mu_log_lines_init(&log, stdout);
+    bool logs = o->run.format == CLI_FORMAT_JSON;
+    mu_status status = cli_run_open(&run, "serve", &o->run, true, logs ? &log.observer : NULL, err);
+    if (!status)
+        status = mu_log_lines_know(&log, mu_experiment_fleet(run.experiment), err);
     if (!status)
         status = serve(&run, o, err);
     cli_run_release(&run);
@@ -96,7 +102,7 @@ const cli_verb cli_verb_serve = {
     .about = "Takes the experiment's federation to devices that join it (muster join), over HTTPS, and writes the same folder as muster run. Devices ask for work; "
              "they need no open port. What a device has been told was received survives kill -9 and power cuts: --resume goes on, and nothing is merged twice.\n\n"
              "Without a certificate of your own (serve.certificate, serve.key) one is made at the first start; devices are given its SHA-256 with their "
-             "token. docs/serve.md describes it all.",
+             "token. With --format json each happening is one JSON object on a line of its own, the summary the last. docs/serve.md describes it all.",
     CLI_EXAMPLES(examples),
     .arguments = { CLI_WORDS(words), CLI_FLAGS(flags), .options_bytes = sizeof(serve_options) },
     .run = verb_serve,

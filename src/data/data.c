@@ -116,7 +116,7 @@ static mu_status check_symbols(const mu_data *data, const mu_model *model, mu_er
     return MU_OK;
 }
 
-mu_status mu_data_check_model(const mu_data *data, const mu_model *model, mu_error *err)
+static mu_status check_model(const mu_data *data, const mu_model *model, bool may_lack_classes, mu_error *err)
 {
     mu_shape own = data->shape, wanted = mu_model_input(model);
     uint32_t targets = mu_model_targets(model);
@@ -124,7 +124,7 @@ mu_status mu_data_check_model(const mu_data *data, const mu_model *model, mu_err
         return mu_error_set(err, MU_E_SHAPE, "model '%s' is made for inputs of %u x %u x %u, the examples of data '%s' are %u x %u x %u",
                             mu_model_name(model), wanted.height, wanted.width, wanted.channels, data->name, own.height, own.width,
                             own.channels);
-    if (data->classes != mu_model_classes(model))
+    if (data->classes != mu_model_classes(model) && !(may_lack_classes && data->classes < mu_model_classes(model)))
         return mu_error_set(err, MU_E_SHAPE, "model '%s' is made for %u classes, data '%s' has %u", mu_model_name(model),
                             mu_model_classes(model), data->name, data->classes);
     if (data->targets != targets)
@@ -133,6 +133,16 @@ mu_status mu_data_check_model(const mu_data *data, const mu_model *model, mu_err
                             "'labels: every', else one", mu_model_name(model), targets, targets == 1 ? "" : "s", data->name,
                             data->targets);
     return check_symbols(data, model, err);
+}
+
+mu_status mu_data_check_model(const mu_data *data, const mu_model *model, mu_error *err)
+{
+    return check_model(data, model, false, err);
+}
+
+mu_status mu_data_check_own(const mu_data *data, const mu_model *model, mu_error *err)
+{
+    return check_model(data, model, !data->class_names, err);
 }
 
 const char *mu_data_class_name(const mu_data *data, uint32_t label)

@@ -313,6 +313,32 @@ static void test_check_model(void **state)
     mu_data_close(data);
 }
 
+static mu_status check_own(const mu_data *data, uint32_t classes)
+{
+    mu_model *model = NULL;
+    mu_error err = { 0 };
+    assert_ok(mu_model_create_builtin("softmax-regression", NULL, mu_data_shape(data), classes, &model, &err), &err);
+    mu_status status = mu_data_check_own(data, model, &err);
+    mu_model_destroy(model);
+    return status;
+}
+
+/* A device has what it has: but words mean what they mean only when all are there. */
+static void test_check_own(void **state)
+{
+    (void)state;
+    mu_data *data = open_good("data: {name: writers, devices: 1, test_examples: 10}", 1);
+    assert_int_equal(check_own(data, 10), MU_OK);
+    assert_int_equal(check_own(data, 11), MU_OK);
+    assert_int_equal(check_own(data, 9), MU_E_SHAPE);
+    mu_data_close(data);
+    data = open_good(section("format: text, window: 4, devices: 1, test_fraction: 0.3, files: {train: text.txt}"), 1);
+    uint32_t classes = mu_data_classes(data);
+    assert_int_equal(check_own(data, classes), MU_OK);
+    assert_int_equal(check_own(data, classes + 1), MU_E_SHAPE);
+    mu_data_close(data);
+}
+
 /* An embedding with fewer rows than there are symbols. */
 static void test_too_few_symbols(void **state)
 {
@@ -478,7 +504,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_idx),   cmocka_unit_test(test_npz),    cmocka_unit_test(test_cifar), cmocka_unit_test(test_csv),
-        cmocka_unit_test(test_text),  cmocka_unit_test(test_every_label), cmocka_unit_test(test_check_model), cmocka_unit_test(test_too_few_symbols),
+        cmocka_unit_test(test_text),  cmocka_unit_test(test_every_label), cmocka_unit_test(test_check_model),
+        cmocka_unit_test(test_check_own), cmocka_unit_test(test_too_few_symbols),
         cmocka_unit_test(test_leaf),   cmocka_unit_test(test_errors), cmocka_unit_test(test_lists),
         cmocka_unit_test(test_known), cmocka_unit_test(test_known_values),
     };

@@ -72,7 +72,7 @@ static double least_change(const mu_unit_group *group, const float *unit_change)
 {
     double least = INFINITY;
     for (uint32_t u = group->first; u < group->first + group->count; u++)
-        least = fmin(least, unit_change[u]);
+        least = unit_change[u] < least ? unit_change[u] : least; /* gcc 12 for aarch64 breaks off at fmin here */
     return least;
 }
 

@@ -119,7 +119,7 @@ mu_status mu_agent_own_load(mu_agent *agent, mu_error *err);
 void      mu_agent_own_release(mu_agent_own *own);
 /* The update of that task was merged: take it in, once, however often this is called. */
 mu_status mu_agent_own_settle(mu_agent *agent, uint64_t task, mu_error *err);
-/* Its update was acknowledged and may be merged: keep its blob until then. */
+/* Its update was acknowledged, as far as the device knows or without its knowing, and may be merged: keep its blob until then. */
 mu_status mu_agent_own_expect(mu_agent *agent, uint64_t task, mu_error *err);
 bool      mu_agent_own_expects(const mu_agent *agent, uint64_t task);
 

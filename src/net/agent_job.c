@@ -144,7 +144,7 @@ static mu_status read_message(const Muster__Job *message, const char *folder, co
     if (!status)
         status = check_tensors(message, job->model, err);
     if (!status)
-        status = mu_data_check_model(data, job->model, err);
+        status = mu_data_check_own(data, job->model, err);
     return status ? status : make_method(message, folder, job, err);
 }
 

@@ -1,6 +1,7 @@
 /* What a device keeps from task to task, vectors that its method changes when an update of its own was merged, each exactly once.
  *
- *   acknowledged    update.blob is renamed to settle-TASK.blob: what it sent beside the change is in there
+ *   acknowledged    update.blob is renamed to settle-TASK.blob: what it sent beside the change is in there. So it is when nobody waits for the task any
+ *                   more: it may have been acknowledged, and merged, without the device's having heard
  *   merged          own is written anew, changed, with the task among those taken in; then settle-TASK.blob is removed
  *
  * Killed between the two steps of the second, the device sees the blob again but also the task among those taken in. */

@@ -122,6 +122,7 @@ typedef struct sending {
     uint64_t       blob_bytes, sent_bytes;
     uint64_t       have_bytes; /* at the coordinator */
     bool           is_complete, is_over;
+    bool           is_late; /* it is over because nobody waits for it any more: it may have been merged */
 } sending;
 
 static mu_status open_update(mu_agent *agent, sending *s, mu_error *err)
@@ -162,6 +163,7 @@ static mu_status announce(mu_agent *agent, sending *s, mu_error *err)
     if (!status && granted)
         read_state(s, &answer);
     s->is_over = !status && !granted;
+    s->is_late = s->is_over && answer.status == 410;
     mu_client_answer_release(&answer);
     return status;
 }
@@ -177,11 +179,13 @@ static mu_status send_rest(mu_agent *agent, sending *s, mu_error *err)
     mu_status status = mu_agent_ask_once(agent, &request, &answer, &reply, err);
     s->sent_bytes += answer.sent_bytes;
     bool is_out_of_step = answer.status == 409 || answer.status == 404; /* another offset is wanted, or the announcement was lost */
+    bool is_late = answer.status == 410;
     double again_s = answer.again_s;
     if (!status && reply == MU_AGENT_GRANTED)
         read_state(s, &answer);
     mu_client_answer_release(&answer);
     s->is_over = !status && reply == MU_AGENT_REFUSED && !is_out_of_step;
+    s->is_late = s->is_over && is_late;
     if (!status && !s->is_complete && !s->is_over)
         status = mu_agent_back_off(agent, reply == MU_AGENT_LATER ? again_s : 0, err);
     return status;
@@ -214,7 +218,9 @@ mu_status mu_agent_send(mu_agent *agent, mu_error *err)
         return status;
     if (s.is_over) {
         mu_agent_say(agent, MU_JOIN_CANCELLED, "%s", err->message);
-        return mu_agent_work_drop(agent, err);
+        /* The word that it was acknowledged may have been lost, and it may have been merged since: then the device will be told. */
+        status = s.is_late ? mu_agent_own_expect(agent, agent->work.task.id, err) : MU_OK;
+        return status ? status : mu_agent_work_drop(agent, err);
     }
     mu_agent_tell(agent, MU_JOIN_SENT, &(mu_join_event){ .loss = NAN, .bytes = s.sent_bytes });
     return mu_agent_acknowledged(agent, err);

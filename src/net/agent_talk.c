@@ -13,7 +13,7 @@
 #include <string.h>
 
 static const double retry_first_s = 1, retry_most_s = 300;
-static const double look_again_s = 30; /* at a limit that stands in the way */
+static const double look_again_s = 5;  /* at a limit that stands in the way */
 static const double hurry_s = 10;      /* a word in the middle of a training must not take longer */
 
 /* ---- telling and waiting ---- */

@@ -265,21 +265,28 @@ static mu_plan plan_of(const by_hand *h, uint32_t epochs)
     return plan;
 }
 
+/* A vector that goes down with the state is zeros. */
 static void put_task(by_hand *h, uint64_t id, const mu_plan *plan, double lease_s)
 {
     mu_blob_digest digest;
-    mu_blob_part part = { h->start, h->count };
-    mu_wire_task task = { .id = id, .plan = *plan, .start_floats = h->count, .lease_s = lease_s };
+    mu_answer how = mu_experiment_config(h->experiment)->answers[MU_HOW];
+    const mu_vectors crossing = how.method->vectors ? how.method->vectors(how.state) : (mu_vectors){ 0 };
+    float *zeros = calloc(h->count, sizeof *zeros);
+    mu_blob_part parts[2] = { { h->start, h->count }, { zeros, h->count } };
+    assert_true(crossing.received < MU_COUNT(parts));
+    mu_wire_task task = { .id = id, .plan = *plan, .start_floats = (1 + crossing.received) * h->count, .lease_s = lease_s };
     unsigned char *packed;
     size_t packed_bytes;
     uint64_t size_bytes;
     mu_error err;
-    mu_blob_digest_of(&part, 1, &digest);
+    mu_blob_digest_of(parts, 1 + crossing.received, &digest);
     mu_blob_digest_hex(&digest, task.start_digest);
     snprintf(h->path, sizeof h->path, "%s/blobs/%s.plain", h->server.folder, task.start_digest);
-    assert_int_equal(mu_blob_write_file(h->path, &part, 1, MU_BLOB_PLAIN, &digest, &size_bytes, &err), MU_OK);
+    assert_int_equal(mu_blob_write_file(h->path, parts, 1 + crossing.received, MU_BLOB_PLAIN, &digest, &size_bytes, &err), MU_OK);
+    free(zeros);
     assert_int_equal(mu_wire_pack_task(&task, 0, &packed, &packed_bytes, &err), MU_OK);
-    const mu_desk_task put = { .id = id, .device = h->number, .packed = packed, .packed_bytes = packed_bytes, .floats_up = h->count,
+    const mu_desk_task put = { .id = id, .device = h->number, .packed = packed, .packed_bytes = packed_bytes,
+                               .floats_up = (1 + crossing.sent) * h->count,
                                .change_floats = h->count, .classes = 10, .start_digest_hex = task.start_digest, .start_path = h->path };
     assert_int_equal(mu_desk_put_task(h->server.desk, &put, &err), MU_OK);
     free(packed);
@@ -384,6 +391,45 @@ static void test_a_cancelled_task_stops_in_the_middle(void **state)
     end_by_hand(&h);
 }
 
+static void stop_when_trained(void *self, const mu_join_event *event)
+{
+    note(self, event);
+    if (event->happening == MU_JOIN_TRAINED)
+        atomic_store(&((device *)self)->stop, true);
+}
+
+static bool is_in_folder(const device *d, const char *name)
+{
+    char path[192];
+    snprintf(path, sizeof path, "%s/%s", d->folder, name);
+    return mu_file_exists(path);
+}
+
+/* The answer that an update is in gets lost, it is merged, and nobody waits for it any more when the device asks again: it is told later. */
+static void test_a_merged_update_counts_though_the_device_has_not_heard_that_it_came(void **state)
+{
+    (void)state;
+    by_hand h;
+    begin_by_hand(&h, "scaffold");
+    mu_plan plan = plan_of(&h, 1);
+    put_task(&h, 11, &plan, 100);
+    h.device->config.happened = stop_when_trained;
+    start(h.device);
+    finish(h.device, MU_E_INTERRUPTED);
+    mu_desk_drop_task(h.server.desk, 11);
+    h.device->config.happened = note;
+    start(h.device);
+    await_happening(h.device, MU_JOIN_CANCELLED, 1);
+    assert_int_equal(h.device->happened[MU_JOIN_SENT], 0);
+    assert_int_equal(mu_desk_settle(h.server.desk, h.number, 11, NULL), MU_OK);
+    mu_desk_finish(h.server.desk);
+    finish(h.device, MU_OK);
+    assert_true(is_in_folder(h.device, "own")); /* what it keeps has changed */
+    assert_false(is_in_folder(h.device, "settle-11.blob"));
+    assert_false(is_in_folder(h.device, "update"));
+    end_by_hand(&h);
+}
+
 static void test_a_task_that_needs_too_much_memory_is_refused_or_made_to_fit(void **state)
 {
     (void)state;
@@ -417,6 +463,46 @@ static void test_a_task_that_needs_too_much_memory_is_refused_or_made_to_fit(voi
     finish(h.device, MU_OK);
     plan.memory_limit_bytes = least_bytes;
     check_update(&h, 12, &plan);
+    end_by_hand(&h);
+}
+
+static void set_battery(const char *percent)
+{
+    char folder[128], path[160];
+    static const char *const files[][2] = { { "type", "Battery\n" }, { "status", "Discharging\n" } };
+    snprintf(folder, sizeof folder, "%s/sys/class/power_supply/BAT0", root);
+    assert_int_equal(mu_folder_make(folder, NULL), MU_OK);
+    for (size_t i = 0; i < MU_COUNT(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i][0]);
+        assert_int_equal(mu_file_write(path, files[i][1], strlen(files[i][1]), NULL), MU_OK);
+    }
+    snprintf(path, sizeof path, "%s/capacity", folder);
+    assert_int_equal(mu_file_write(path, percent, strlen(percent), NULL), MU_OK);
+}
+
+static void test_a_limit_in_the_middle_is_waited_for_and_changes_no_bit(void **state)
+{
+    (void)state;
+    by_hand h;
+    begin_by_hand(&h, "fedavg");
+    mu_plan plan = plan_of(&h, 2000);
+    set_battery("90\n");
+    h.device->config.battery_min_share = 0.5;
+    h.device->config.tasks_max = 1;
+    put_task(&h, 11, &plan, 0.8); /* limits are looked at when it says that it is there */
+    start(h.device);
+    await_happening(h.device, MU_JOIN_DOWNLOADED, 1);
+    set_battery("10\n");
+    await_happening(h.device, MU_JOIN_WAITING, 1);
+    assert_non_null(strstr(h.device->said[MU_JOIN_WAITING], "battery"));
+    assert_int_equal(h.device->happened[MU_JOIN_TRAINED], 0);
+    char path[160];
+    snprintf(path, sizeof path, "%s/place", h.device->folder);
+    assert_true(mu_file_exists(path));
+    set_battery("90\n");
+    assert_int_equal(await(&h, MU_DESK_ARRIVED).task, 11);
+    finish(h.device, MU_OK);
+    check_update(&h, 11, &plan);
     end_by_hand(&h);
 }
 
@@ -525,7 +611,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_task_is_trained_as_the_trainer_does),
         TEST(test_a_cancelled_task_stops_in_the_middle),
+        TEST(test_a_merged_update_counts_though_the_device_has_not_heard_that_it_came),
         TEST(test_a_task_that_needs_too_much_memory_is_refused_or_made_to_fit),
+        TEST(test_a_limit_in_the_middle_is_waited_for_and_changes_no_bit),
         TEST(test_a_start_that_is_not_what_was_announced_is_given_back),
         TEST(test_a_coordinator_that_was_away_finds_it_again),
         TEST(test_whoever_is_shut_out_ends),

@@ -16,7 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double beat_least_s = 0.2, beat_most_s = 60; /* how often the coordinator hears of it: four times in a lease */
+static const double beat_least_s = 0.2, beat_most_s = 60; /* how often the coordinator hears of it: four times in a lease ... */
+static const double beat_unheard_s = 300; /* ... and twice as long after each time that it does not, for each costs the training some seconds */
 
 typedef struct device_examples {
     const mu_data *data;
@@ -30,7 +31,7 @@ typedef struct training {
     mu_status       failed;        /* what ends the agent */
     mu_error        error;
     double          began_s, before_s; /* now; what it had trained when it was left */
-    double          beat_at_s, kept_at_s;
+    double          beat_s, beat_at_s, kept_at_s;
     /* its place */
     mu_file_writer  writer;
     bool            is_writing;
@@ -55,6 +56,12 @@ static void read_examples(const void *self, const uint32_t *indices, uint32_t co
 
 /* ---- between mini-batches ---- */
 
+static double beat_every_s(const mu_agent *agent)
+{
+    double every_s = agent->work.task.lease_s / 4;
+    return every_s < beat_least_s ? beat_least_s : every_s > beat_most_s ? beat_most_s : every_s;
+}
+
 /* A word to the coordinator, and whatever it says to that. */
 static void beat(training *t)
 {
@@ -70,18 +77,13 @@ static void beat(training *t)
     t->failed = mu_agent_poll(agent, 0, true, &polled, &t->error);
     if (t->failed)
         atomic_store(&t->halt, true);
+    t->beat_s = polled ? beat_every_s(agent) : fmin(2 * t->beat_s, beat_unheard_s);
     if (!polled)
         return;
     t->is_cancelled = polled->finished || mu_agent_is_in(agent->work.task.id, polled->cancelled, polled->n_cancelled);
     if (t->is_cancelled)
         atomic_store(&t->halt, true);
     mu_wire_free(&polled->base); /* updates that were settled it is told again: what the device keeps must not change now */
-}
-
-static double beat_every_s(const mu_agent *agent)
-{
-    double every_s = agent->work.task.lease_s / 4;
-    return every_s < beat_least_s ? beat_least_s : every_s > beat_most_s ? beat_most_s : every_s;
 }
 
 static bool place_is_due(void *self, uint32_t step, uint32_t steps)
@@ -93,7 +95,7 @@ static bool place_is_due(void *self, uint32_t step, uint32_t steps)
     if (now_s >= t->beat_at_s && step < steps) {
         beat(t);
         now_s = mu_clock_monotonic_s();
-        t->beat_at_s = now_s + beat_every_s(t->agent);
+        t->beat_at_s = now_s + t->beat_s;
     }
     return step < steps && !atomic_load(&t->halt) && now_s - t->kept_at_s >= t->agent->config->keep_every_s;
 }
@@ -287,7 +289,7 @@ static void note_cost(training *t, mu_agent_energy before, const mu_update *upda
     cost->energy_j += mu_agent_energy_between_j(before, mu_agent_energy_read(agent->limits.root));
     cost->peak_memory_bytes = mu_trainer_peak_bytes(agent->trainer);
     uint64_t macs = t->last_macs - t->speed_from_macs;
-    if (!t->is_timed && t->before_s == 0 && update)
+    if (update && t->before_s == 0 && !agent->work.task.plan.kept && !agent->job.method->how->choose)
         macs = mu_plan_macs(agent->job.model, &agent->work.task.plan, update->num_examples);
     if (macs > 0 && here_s > 0)
         agent->macs_per_s = (double)macs / here_s;
@@ -308,7 +310,8 @@ static mu_status run(training *t, mu_update *update, mu_error *err)
         return status;
     open_place(t);
     t->began_s = t->kept_at_s = mu_clock_monotonic_s();
-    t->beat_at_s = t->began_s + beat_every_s(agent);
+    t->beat_s = beat_every_s(agent);
+    t->beat_at_s = t->began_s + t->beat_s;
     mu_agent_energy before = mu_agent_energy_read(agent->limits.root);
     status = mu_trainer_run(agent->trainer, &plan, &examples, t->start, agent->job.seed, agent->identity.device, &local, &t->halt, t->delta, update, err);
     if (t->is_writing)

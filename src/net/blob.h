@@ -44,6 +44,9 @@ void      mu_blob_writer_destroy(mu_blob_writer *writer); /* NULL is fine */
 typedef struct mu_blob_reader mu_blob_reader;
 /* `floats`: how many there must be; a head that says otherwise is refused. `take` may be NULL: only checked. */
 mu_status mu_blob_reader_create(uint64_t floats, mu_blob_floats *take, void *self, mu_blob_reader **out, mu_error *err);
+/* Before the first byte: the digest is not computed, which is most of the work of reading plain floats; chunks are checked all the same. For a file whose digest was
+ * compared when it was written. Of mu_blob_reader_finish, `expected` and `digest` are NULL then. */
+void      mu_blob_reader_skip_digest(mu_blob_reader *reader);
 /* MU_E_CHECKSUM: a chunk was damaged on its way. MU_E_PARSE: what was sent is no blob of that many floats, and sending it again would not help. After an
  * error the reader takes nothing more, until mu_blob_reader_cut. */
 mu_status mu_blob_reader_push(mu_blob_reader *reader, const void *bytes, size_t size_bytes, mu_error *err);

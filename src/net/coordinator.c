@@ -9,7 +9,9 @@
 #include "net/look.h"
 #include "net/served_folder.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct mu_coordinator {
     mu_experiment       *experiment;
@@ -17,6 +19,8 @@ struct mu_coordinator {
     mu_observer          outer;   /* the caller's */
     mu_federation_config config;
     char                *store_path, *checkpoint_path, *blobs, *updates, *tls;
+    char                *beside;
+    const char          *capabilities[4]; /* ended by NULL */
     unsigned char       *job;
     size_t               job_bytes;
     mu_store            *store;
@@ -92,6 +96,39 @@ static mu_status make_folders(mu_coordinator *c, const char *folder, mu_error *e
     return status ? status : mu_folder_make(c->tls, err);
 }
 
+/* The file that relative names are sought beside: that of the first start, since a resumed federation is read from its own folder. */
+static mu_status find_beside(mu_coordinator *c, mu_error *err)
+{
+    void *value;
+    size_t size_bytes;
+    mu_status status = mu_store_get(c->store, MU_SERVE_BESIDE, &value, &size_bytes, err);
+    if (status)
+        return status;
+    if (value && size_bytes && !((const char *)value)[size_bytes - 1]) {
+        c->beside = value;
+        return MU_OK;
+    }
+    free(value);
+    const char *path = mu_experiment_path(c->experiment);
+    c->beside = realpath(path, NULL);
+    if (!c->beside)
+        return mu_error_set(err, MU_E_IO, "%s: %s", path, strerror(errno));
+    return mu_store_set(c->store, MU_SERVE_BESIDE, c->beside, strlen(c->beside) + 1, err);
+}
+
+/* What a device must be able to do to take part, by docs/wire.md's words. */
+static void name_capabilities(mu_coordinator *c)
+{
+    const mu_method *what = c->config.answers[MU_WHAT].method, *how = c->config.answers[MU_HOW].method;
+    size_t count = 0;
+    if (what->what->keeps_parts)
+        c->capabilities[count++] = "parts";
+    if (how->how->choose)
+        c->capabilities[count++] = "choose";
+    if (c->config.train.fit_memory)
+        c->capabilities[count++] = "memory-limit";
+}
+
 static mu_status open_network(mu_coordinator *c, const char *folder, mu_error *err)
 {
     const mu_network_config config = {
@@ -102,8 +139,10 @@ static mu_status open_network(mu_coordinator *c, const char *folder, mu_error *e
     mu_status status = mu_network_create(&config, &c->network, err);
     if (!status)
         status = mu_look_create(c->experiment, c->store, c->desk, &c->look, err);
+    name_capabilities(c);
     const mu_http_config http = {
-        .serve = &c->serve, .folder = folder, .federation = mu_experiment_name(c->experiment), .job = c->job, .job_bytes = c->job_bytes,
+        .serve = &c->serve, .beside = c->beside, .capabilities = c->capabilities, .folder = folder,
+        .federation = mu_experiment_name(c->experiment), .job = c->job, .job_bytes = c->job_bytes,
         .store = c->store, .desk = c->desk, .look = mu_look_text, .look_self = c->look,
     };
     if (!status)
@@ -119,6 +158,8 @@ static mu_status create(mu_coordinator *c, const char *folder, mu_error *err)
     const uint32_t devices = mu_data_device_count(c->config.data);
     if (!status)
         status = mu_store_set(c->store, MU_SERVE_DEVICES, &devices, sizeof devices, err);
+    if (!status)
+        status = find_beside(c, err);
     if (!status)
         status = mu_desk_create(devices, &c->desk, err);
     if (!status)
@@ -178,6 +219,7 @@ void mu_coordinator_destroy(mu_coordinator *c)
     mu_starts_destroy(c->starts);
     mu_desk_destroy(c->desk);
     mu_store_close(c->store);
+    free(c->beside);
     free(c->job);
     free(c->store_path);
     free(c->checkpoint_path);

@@ -139,6 +139,25 @@ static void a_held_poll_is_woken_by_a_task(void **state)
     test_server_release(&f.server);
 }
 
+/* It has something to say to it, and there may be a task by then. */
+static void who_is_told_that_an_update_was_merged_may_ask_again_at_once(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, 100);
+    asking a;
+    asking_init(&a, &f, &f.device, 15);
+    ask_beside(&a);
+    wait_until_held(&f, 1);
+    mu_error err;
+    assert_int_equal(mu_desk_settle(f.server.desk, f.device.number, 4, &err), MU_OK);
+    wait_for_answer(&a);
+    assert_int_equal(told(&a)->n_settled, 1);
+    assert_true(told(&a)->again_s == 0);
+    mu_wire_free(a.answer);
+    test_server_release(&f.server);
+}
+
 static void a_poll_is_held_no_longer_than_asked_and_allowed(void **state)
 {
     (void)state;
@@ -271,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_there_is_to_tell_is_told_at_once),
         cmocka_unit_test(a_held_poll_is_woken_by_a_task),
+        cmocka_unit_test(who_is_told_that_an_update_was_merged_may_ask_again_at_once),
         cmocka_unit_test(a_poll_is_held_no_longer_than_asked_and_allowed),
         cmocka_unit_test(a_later_poll_takes_the_place_of_a_device_s_first),
         cmocka_unit_test(only_so_many_are_held),

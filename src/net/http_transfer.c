@@ -36,17 +36,38 @@ void mu_transfer_remove(const char *folder, uint64_t task, const char *ending)
     free(path);
 }
 
-/* Each chunk that is sound: are these numbers that may touch the model? */
+/* In eight sums, which the processor adds to side by side. */
+static double sum_of_squares(const float *floats, size_t count)
+{
+    double sums[8] = { 0 };
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        for (size_t lane = 0; lane < 8; lane++)
+            sums[lane] += (double)floats[i + lane] * (double)floats[i + lane];
+    for (; i < count; i++)
+        sums[0] += (double)floats[i] * (double)floats[i];
+    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+}
+
+static mu_status not_finite(uint64_t first, const float *floats, mu_error *err)
+{
+    size_t i = 0;
+    while (isfinite(floats[i]))
+        i++;
+    return mu_error_set(err, MU_E_RANGE, "float %llu of the update is not finite", (unsigned long long)(first + i));
+}
+
+/* Each chunk that is sound: are these numbers that may touch the model? In double precision no square of a float is too large, so a sum that is not finite has a
+ * part that is not. */
 static mu_status look_at(void *self, uint64_t first, const float *floats, size_t count, mu_error *err)
 {
     mu_transfer *transfer = self;
     uint64_t change_floats = transfer->config.change_floats;
     size_t of_change = first >= change_floats ? 0 : change_floats - first < count ? (size_t)(change_floats - first) : count;
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(floats[i]))
-            return mu_error_set(err, MU_E_RANGE, "float %llu of the update is not finite", (unsigned long long)(first + i));
-    for (size_t i = 0; i < of_change; i++)
-        transfer->squared_norm += (double)floats[i] * (double)floats[i];
+    double change = sum_of_squares(floats, of_change);
+    if (!isfinite(change) || !isfinite(sum_of_squares(floats + of_change, count - of_change)))
+        return not_finite(first, floats, err);
+    transfer->squared_norm += change;
     if (sqrt(transfer->squared_norm) > transfer->config.norm_max)
         return mu_error_set(err, MU_E_RANGE, "the change is longer than %g, which is the most that is taken", transfer->config.norm_max);
     return MU_OK;

@@ -10,6 +10,8 @@
 #include "base/limits.h"
 #include "net/http_transfer.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +107,7 @@ static bool begin(mu_http_request *request)
         return false;
     }
     pthread_mutex_init(&upload->lock, NULL);
+    pthread_mutex_lock(&upload->lock); /* before anybody can find it: an upload's lock comes before that of all */
     upload->task = request->task;
     upload->holders = 1;
     upload->moved_s = mu_clock_monotonic_s();
@@ -119,7 +122,6 @@ static bool begin(mu_http_request *request)
     if (room) {
         mu_link_append(&transfers->under_way, &upload->link);
         transfers->count++;
-        pthread_mutex_lock(&upload->lock);
     }
     pthread_mutex_unlock(&transfers->lock);
     if (before)
@@ -128,6 +130,7 @@ static bool begin(mu_http_request *request)
         request->upload = upload;
         return true;
     }
+    pthread_mutex_unlock(&upload->lock);
     let_go(transfers, upload);
     mu_http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", mu_http_spread(http->serve.again_s), "%u updates are being received already",
                    MU_HTTP_UPLOADS_MAX);
@@ -355,7 +358,9 @@ static mu_status read_head_file(mu_http_request *request, Muster__SignedUpdate *
     if (status)
         return status;
     const Muster__SignedUpdate *read = (const Muster__SignedUpdate *)(const void *)outer;
-    status = mu_wire_unpack(&muster__update_head__descriptor, read->head.data, read->head.len, &inner, err);
+    status = mu_wire_is_signed(MU_WIRE_UPDATE, read->head.data, read->head.len, request->public_key, read->signature.data, read->signature.len)
+                 ? mu_wire_unpack(&muster__update_head__descriptor, read->head.data, read->head.len, &inner, err)
+                 : mu_error_set(err, MU_E_CHECKSUM, "the head of task %llu is torn", (unsigned long long)request->task);
     if (status) {
         mu_wire_free(outer);
         return status;
@@ -379,6 +384,7 @@ static bool is_same_as_before(mu_http_request *request, const Muster__UpdateHead
     return same;
 }
 
+/* Not synced: it is for as long as the blob comes. One that a power cut has torn is not signed, and the device announces its update again. */
 static mu_status write_head_file(mu_http_request *request, const Muster__SignedUpdate *announced, mu_error *err)
 {
     unsigned char *bytes;
@@ -387,7 +393,13 @@ static mu_status write_head_file(mu_http_request *request, const Muster__SignedU
     if (status)
         return status;
     char *path = mu_transfer_path(request->http->config.folder, request->task, ".head");
-    status = path ? mu_file_write(path, bytes, size_bytes, err) : mu_error_set(err, MU_E_MEMORY, "no memory for the name of an update's head");
+    FILE *file = path ? fopen(path, "we") : NULL;
+    if (!path)
+        status = mu_error_set(err, MU_E_MEMORY, "no memory for the name of an update's head");
+    else if (!file || fwrite(bytes, 1, size_bytes, file) != size_bytes)
+        status = mu_error_set(err, MU_E_IO, "%s: cannot be written: %s", path, strerror(errno));
+    if (file && fclose(file) && !status)
+        status = mu_error_set(err, MU_E_IO, "%s: cannot be written: %s", path, strerror(errno));
     free(path);
     free(bytes);
     return status;

@@ -111,6 +111,22 @@ void look_stage_round(look_stage *stage, uint32_t round)
     must(observer->round(observer->self, &report, &err), &err);
 }
 
+void look_stage_play(look_stage *stage)
+{
+    look_stage_round(stage, 0);
+    for (uint32_t round = 1; round <= 2; round++) {
+        for (uint32_t device = 0; device < 4; device++)
+            look_stage_event(stage, MU_HAPPENED_SENT, device, round, NULL);
+        for (uint32_t device = 0; device < 3; device++)
+            look_stage_event(stage, MU_HAPPENED_MERGED, device, round, NULL);
+        look_stage_event(stage, MU_HAPPENED_LOST, 3, round, "the device was not heard of for 60 s");
+        look_stage_round(stage, round);
+    }
+    look_stage_event(stage, MU_HAPPENED_REFUSED, 1, 3, "element 7 is not finite");
+    look_stage_event(stage, MU_HAPPENED_DISCARDED, 2, 3, "too old");
+    look_stage_event(stage, MU_HAPPENED_CANCELLED, 2, 3, NULL);
+}
+
 char *look_stage_text(look_stage *stage, const char *path)
 {
     const char *media_type;

@@ -24,6 +24,8 @@ void look_stage_event(look_stage *stage, mu_happening happening, uint32_t device
 /* Evaluated: accuracy 0.5 + round / 1000, loss 2 - round / 1000; tiers 0.25 and 0.75. Takes 10 s, 4 devices, of which 3 are merged and one lost. */
 mu_round_report look_stage_report(uint32_t round);
 void look_stage_round(look_stage *stage, uint32_t round);
+/* Round 0; two rounds of 4 tasks, of which the last is lost each time; then one update refused, one discarded, one late. */
+void look_stage_play(look_stage *stage);
 /* A text, the caller's; it must be there. */
 char *look_stage_text(look_stage *stage, const char *path);
 

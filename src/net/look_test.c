@@ -1,4 +1,4 @@
-/* What people see, played by hand: JSON read back, metrics line by line, rings that do not grow, threads that read while the federation goes on. */
+/* What people see, played by hand: JSON read back, rings that do not grow. */
 #include "net/look_internal.h"
 #include "net/look_support.h"
 
@@ -6,10 +6,8 @@
 #include "base/refuse_memory.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,22 +114,6 @@ static void test_status_at_first(void **state)
     look_stage_close(&stage);
 }
 
-static void play_two_rounds(look_stage *stage)
-{
-    look_stage_round(stage, 0);
-    for (uint32_t round = 1; round <= 2; round++) {
-        for (uint32_t device = 0; device < 4; device++)
-            look_stage_event(stage, MU_HAPPENED_SENT, device, round, NULL);
-        for (uint32_t device = 0; device < 3; device++)
-            look_stage_event(stage, MU_HAPPENED_MERGED, device, round, NULL);
-        look_stage_event(stage, MU_HAPPENED_LOST, 3, round, "the device was not heard of for 60 s");
-        look_stage_round(stage, round);
-    }
-    look_stage_event(stage, MU_HAPPENED_REFUSED, 1, 3, "element 7 is not finite");
-    look_stage_event(stage, MU_HAPPENED_DISCARDED, 2, 3, "too old");
-    look_stage_event(stage, MU_HAPPENED_CANCELLED, 2, 3, NULL);
-}
-
 static void test_status(void **state)
 {
     (void)state;
@@ -141,7 +123,7 @@ static void test_status(void **state)
     for (uint32_t device = 0; device < 3; device++)
         mu_desk_heard(stage.desk, device, mu_clock_monotonic_s(), NULL);
     look_stage_put_task(&stage, 99, 1);
-    play_two_rounds(&stage);
+    look_stage_play(&stage);
     cJSON *status = json_of(&stage, "/status.json");
     assert_text(status, "federation", "a \"quoted\" name");
     assert_text(status, "state", "running");
@@ -405,141 +387,6 @@ static void test_tiers_are_told(void **state)
     look_stage_close(&stage);
 }
 
-/* ---- metrics ---- */
-
-static bool is_name(const char *from, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (!((from[i] >= 'a' && from[i] <= 'z') || (from[i] >= 'A' && from[i] <= 'Z') || from[i] == '_' || (i && from[i] >= '0' && from[i] <= '9')))
-            return false;
-    return length > 0;
-}
-
-/* {name="value",...}: where it ends; nothing but \\, \" and \n is escaped. NULL: it is none. */
-static const char *past_labels(const char *from)
-{
-    for (from++; *from != '}'; from += *from == ',') {
-        size_t length = strcspn(from, "=");
-        if (!is_name(from, length) || from[length] != '=' || from[length + 1] != '"')
-            return NULL;
-        for (from += length + 2; *from != '"'; from++)
-            if (!*from || *from == '\n' || (*from == '\\' && !strchr("\\\"n", *++from)))
-                return NULL;
-        from++;
-        if (*from != ',' && *from != '}')
-            return NULL;
-    }
-    return from + 1;
-}
-
-typedef struct family {
-    char name[80], type[16];
-    bool helped;
-} family;
-
-/* One line of the format; `now` is the family that it belongs to. */
-static void check_line(const char *line, family *now)
-{
-    char name[80], type[16];
-    if (sscanf(line, "# HELP %79s", name) == 1) {
-        assert_string_not_equal(name, now->name);
-        assert_true(strlen(line) > strlen("# HELP  ") + strlen(name));
-        snprintf(now->name, sizeof now->name, "%s", name);
-        now->helped = true;
-        return;
-    }
-    if (sscanf(line, "# TYPE %79s %15s", name, type) == 2) {
-        assert_true(now->helped);
-        assert_string_equal(name, now->name);
-        assert_true(strcmp(type, "gauge") == 0 || strcmp(type, "counter") == 0);
-        bool is_total = strlen(name) > 6 && strcmp(name + strlen(name) - 6, "_total") == 0;
-        assert_true(is_total == (strcmp(type, "counter") == 0));
-        snprintf(now->type, sizeof now->type, "%s", type);
-        now->helped = false;
-        return;
-    }
-    size_t length = strcspn(line, "{ ");
-    assert_true(is_name(line, length));
-    assert_int_equal(length, strlen(now->name));
-    assert_memory_equal(line, now->name, length);
-    const char *rest = line[length] == '{' ? past_labels(line + length) : line + length;
-    assert_non_null(rest);
-    assert_true(*rest == ' ');
-    char *end;
-    double value = strtod(rest + 1, &end);
-    assert_true(isfinite(value) && end != rest + 1 && *end == '\0');
-}
-
-/* The value of the sample that begins so, labels included. */
-static double sample(const char *text, const char *name)
-{
-    char begin[160];
-    snprintf(begin, sizeof begin, "\n%s ", name);
-    const char *found = strstr(text, begin);
-    if (!found)
-        fail_msg("there is no %s", name);
-    assert_null(strstr(found + 1, begin)); /* and no second one */
-    return strtod(found + strlen(begin), NULL);
-}
-
-static void check_families(const char *text)
-{
-    family now = { 0 };
-    char *copy = strdup(text), *line = copy;
-    assert_true(*text && text[strlen(text) - 1] == '\n');
-    while (*line) {
-        char *end = strchr(line, '\n');
-        *end = '\0';
-        check_line(line, &now);
-        if (strncmp(line, "# HELP ", 7) == 0) { /* each family once */
-            char again[120];
-            snprintf(again, sizeof again, "# HELP %s ", now.name);
-            assert_null(strstr(end + 1, again));
-        }
-        line = end + 1;
-    }
-    free(copy);
-}
-
-static void test_metrics(void **state)
-{
-    (void)state;
-    look_stage stage;
-    look_stage_open(&stage, "\"a \\\"quoted\\\" \\\\ name\\nin two lines\"", 6);
-    char *text = look_stage_text(&stage, "/metrics");
-    check_families(text);
-    assert_null(strstr(text, "\nmuster_accuracy_ratio ")); /* not known yet */
-    assert_null(strstr(text, "muster_http_"));
-    assert_true(sample(text, "muster_state{state=\"waiting for devices\"}") == 1);
-    free(text);
-    mu_look_attach(stage.look, network());
-    mu_desk_heard(stage.desk, 1, mu_clock_monotonic_s(), NULL);
-    play_two_rounds(&stage);
-    text = look_stage_text(&stage, "/metrics");
-    check_families(text);
-    assert_non_null(strstr(text, "federation=\"a \\\"quoted\\\" \\\\ name\\nin two lines\""));
-    assert_true(sample(text, "muster_state{state=\"running\"}") == 1);
-    assert_true(sample(text, "muster_state{state=\"finished\"}") == 0);
-    assert_true(sample(text, "muster_round") == 2);
-    assert_true(sample(text, "muster_rounds") == 12);
-    assert_true(sample(text, "muster_rounds_made_total") == 2);
-    assert_true(sample(text, "muster_accuracy_ratio") == 0.502);
-    assert_true(sample(text, "muster_tier_accuracy_ratio{tier=\"low\"}") == (strcmp(mu_fleet_tier_name(mu_experiment_fleet(stage.experiment), 0), "low") == 0 ? 0.25 : 0.75));
-    assert_true(sample(text, "muster_devices_present") == 1);
-    assert_true(sample(text, "muster_tasks_sent_total") == 8);
-    assert_true(sample(text, "muster_updates_total{outcome=\"merged\"}") == 6);
-    assert_true(sample(text, "muster_updates_total{outcome=\"lost\"}") == 2);
-    assert_true(sample(text, "muster_updates_total{outcome=\"late\"}") == 1);
-    assert_true(sample(text, "muster_planned_bytes_total{direction=\"down\"}") == 8 * LOOK_BYTES_DOWN);
-    assert_true(sample(text, "muster_http_body_bytes_total{direction=\"up\"}") == 5e9);
-    assert_true(sample(text, "muster_http_requests_total") == 70);
-    assert_true(sample(text, "muster_http_polls_held") == 2);
-    assert_true(sample(text, "muster_device_seconds_total") == 60);
-    assert_true(sample(text, "process_resident_memory_bytes") > 1e6);
-    free(text);
-    look_stage_close(&stage);
-}
-
 /* Devices by tier and state add up to all. They are counted once a second at most. */
 static void test_devices_are_counted(void **state)
 {
@@ -607,7 +454,7 @@ static void test_no_memory(void **state)
     look_stage stage;
     look_stage_open(&stage, "memory", 6);
     look_stage_enrol(&stage, 1, "a name");
-    play_two_rounds(&stage);
+    look_stage_play(&stage);
     static const char *const paths[] = { "/status.json", "/rounds.json", "/devices.json", "/" };
     for (size_t i = 0; i < MU_COUNT(paths); i++) {
         const char *media_type;
@@ -635,64 +482,13 @@ static void test_no_memory(void **state)
     look_stage_close(&stage);
 }
 
-/* ---- threads ---- */
-
-typedef struct readers {
-    look_stage  stage;
-    atomic_bool stop;
-    atomic_uint texts;
-} readers;
-
-static void *read_all(void *self)
-{
-    readers *r = self;
-    static const char *const paths[] = { "/status.json", "/metrics", "/rounds.json?from=100", "/devices.json", "/live.js" };
-    for (unsigned i = 0; !atomic_load(&r->stop); i++) {
-        free(look_stage_text(&r->stage, paths[i % MU_COUNT(paths)]));
-        atomic_fetch_add(&r->texts, 1);
-    }
-    return NULL;
-}
-
-/* The federation goes on, the network is attached and taken away, a device tells of itself, while others look. */
-static void test_threads(void **state)
-{
-    (void)state;
-    enum { READERS = 3, ROUNDS = 600 };
-    readers r = { 0 };
-    pthread_t threads[READERS];
-    look_stage_open(&r.stage, "threads", 6);
-    look_stage_enrol(&r.stage, 2, "a device");
-    mu_fleet *fleet = mu_experiment_told_fleet(r.stage.experiment);
-    for (int i = 0; i < READERS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, read_all, &r), 0);
-    for (uint32_t round = 0; round <= ROUNDS || atomic_load(&r.texts) < 50; round++) {
-        mu_look_attach(r.stage.look, round % 2 ? network() : NULL);
-        assert_int_equal(mu_fleet_tell(fleet, 2, &(mu_profile){ .name = round % 2 ? "phone-low" : "workstation" }, NULL), MU_OK);
-        look_stage_event(&r.stage, MU_HAPPENED_SENT, 2, round, NULL);
-        look_stage_event(&r.stage, MU_HAPPENED_LOST, 2, round, "gone");
-        look_stage_round(&r.stage, round);
-    }
-    mu_look_finished(r.stage.look, "finished");
-    atomic_store(&r.stop, true);
-    for (int i = 0; i < READERS; i++)
-        pthread_join(threads[i], NULL);
-    cJSON *status = json_of(&r.stage, "/status.json");
-    assert_text(status, "state", "finished");
-    assert_number(status, "updates.lost", at(status, "tasks.sent")->valuedouble);
-    assert_number(status, "updates.lost", at(status, "round")->valuedouble + 1);
-    cJSON_Delete(status);
-    look_stage_close(&r.stage);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status_at_first), cmocka_unit_test(test_status),         cmocka_unit_test(test_states),
         cmocka_unit_test(test_foreign_words),   cmocka_unit_test(test_rounds),         cmocka_unit_test(test_bounded),
-        cmocka_unit_test(test_devices),         cmocka_unit_test(test_tiers_are_told), cmocka_unit_test(test_metrics),
-        cmocka_unit_test(test_devices_are_counted), cmocka_unit_test(test_page),       cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_devices),         cmocka_unit_test(test_tiers_are_told), cmocka_unit_test(test_page),
+        cmocka_unit_test(test_devices_are_counted), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

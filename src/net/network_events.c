@@ -110,7 +110,8 @@ static int by_time(const void *a, const void *b)
 static mu_status take_due_timers(mu_network *network, mu_error *err)
 {
     mu_time_us now = mu_network_now(network);
-    qsort(network->timers, network->timer_count, sizeof *network->timers, by_time);
+    if (network->timer_count)
+        qsort(network->timers, network->timer_count, sizeof *network->timers, by_time);
     for (uint32_t i = 0; i < network->timer_count && network->timers[i].at <= now; i++) {
         mu_status status = enqueue(network, (mu_waiting){ .kind = MU_WAITING_TIMER, .at = now, .label = network->timers[i].label }, NULL, 0, err);
         if (status)

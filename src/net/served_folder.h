@@ -10,6 +10,7 @@
 
 /* Values in the store. */
 #define MU_SERVE_DEVICES "devices"       /* uint32_t: how many there can be */
+#define MU_SERVE_BESIDE "beside"         /* the path of the first experiment's file, from the root: what it names lies beside it */
 #define MU_SERVE_STARTED "started_at_us" /* int64_t, UTC */
 
 #endif

@@ -3,8 +3,7 @@
 import random
 import time
 
-from cutting_proxy import CuttingProxy
-from served import Broken, Served
+from served import Broken, Served, free_port
 
 # Small, but long enough that kills fall into the middle of trainings, whose places are kept every twentieth of a second.
 KEEP_EVERY_S = 0.05
@@ -32,48 +31,39 @@ serve: {wait_for_devices: 8, status_address: "", reported_profiles: false, prese
 ASYNCHRONOUS = EXPERIMENT.replace("when: {cohort: 6}", "when: {concurrency: 8, goal: 4}").replace("rounds: 6", "rounds: 10")
 
 
-class Moments:
-    """When somebody is to be killed next: so long after being started, uniformly over `length_s`; one time in five at once. `budget` times altogether."""
-
-    def __init__(self, length_s, budget, chance):
-        self.length_s, self.budget, self.chance = length_s, budget, chance
-        self.draw()
-
-    def draw(self):
-        at_once = self.chance.random() < 0.2
-        self.after_s = self.chance.random() * (min(0.2, self.length_s) if at_once else self.length_s)
-
-    def has_come(self, process):
-        return self.budget > 0 and time.monotonic() - process.began_s >= self.after_s
-
-    def used(self):
-        self.budget -= 1
-        self.draw()
+def moment_s(length_s, chance):
+    """How long somebody is left alone: uniform over `length_s`; one time in five, until it is just starting."""
+    return chance.random() * (min(0.2, length_s) if chance.random() < 0.2 else length_s)
 
 
 def disturb(served, length_s, coordinator_kills, device_kills, seed):
     """Until the federation has ended, with at most so many kills; `length_s` is what it takes undisturbed."""
     chance = random.Random(seed)
-    coordinator = Moments(length_s, coordinator_kills, chance)
-    devices = {}                    # number: Moments; they share a budget
+    after_s = moment_s(length_s, chance)            # of the coordinator's start
+    next_s, number = None, 0                        # when a device is killed, and which
     served.start_coordinator()
-    while True:
+    while not served.look():
         if not served.devices and served.look_for_tokens():
             served.start_devices()
-            devices = {number: Moments(length_s, device_kills, chance) for number in served.devices}
-        if coordinator.has_come(served.coordinator) and served.kill_coordinator():
-            coordinator.used()
-        for number, moments in devices.items():
-            if served.kills["device"] < device_kills and moments.has_come(served.devices[number]) and served.kill_device(number):
-                moments.used()
-        if served.look():
-            return
+        now_s = time.monotonic()
+        if served.kills["coordinator"] < coordinator_kills and now_s - served.coordinator.began_s >= after_s:
+            served.kill_coordinator()
+            after_s = moment_s(length_s, chance)
+        if served.devices and served.kills["device"] < device_kills and (next_s is None or now_s >= next_s):
+            if next_s is not None:
+                served.kill_device(number)
+            wait_s = moment_s(length_s, chance) / 2
+            if next_s is None or wait_s > 0.1:      # else the same one again
+                number = chance.choice(sorted(served.devices))
+            next_s = now_s + wait_s
         time.sleep(0.005)
 
 
-def once(muster, folder, experiment, recipe, port, length_s, coordinator_kills=0, device_kills=0, cuts=False, tls=True, seed=1, wanted=None):
-    """One disturbed federation, its books checked, and its model, where there is one to compare with. Returns (Served, CuttingProxy or None, counts)."""
-    proxy = CuttingProxy(port, seed) if cuts else None
+def once(muster, folder, experiment, recipe, length_s, coordinator_kills=0, device_kills=0, network=None, tls=True, seed=1, wanted=None):
+    """One disturbed federation, its books checked, and its model, where there is one to compare with. `network`: a proxy's class. Returns (Served, proxy or None,
+    counts)."""
+    port = free_port()
+    proxy = network(port, seed) if network else None
     served = Served(muster, folder, experiment, recipe, port, address=proxy and proxy.address, tls=tls, keep_every_s=KEEP_EVERY_S)
     try:
         disturb(served, length_s, coordinator_kills, device_kills, seed)

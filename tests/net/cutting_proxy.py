@@ -25,7 +25,7 @@ class CuttingProxy:
     """Listens at `address`, on 127.0.0.1, and goes on to `port` there. `cut_share` of the connections are cut, each after a number of bytes, in either direction, that
     is drawn uniformly in its logarithm from `cut_bytes`; some fall silent for a while first. A piece is held up for up to `delay_s` in `delay_share` of cases."""
 
-    def __init__(self, port, seed, cut_share=0.5, cut_bytes=(100, 300_000), delay_share=0.05, delay_s=0.1, silent_s=1.5):
+    def __init__(self, port, seed, cut_share=0.5, cut_bytes=(300, 500_000), delay_share=0.05, delay_s=0.1, silent_s=1.5):
         self.port = port
         self.random = random.Random(seed)
         self.cut_share, self.cut_bytes = cut_share, cut_bytes
@@ -71,7 +71,7 @@ class CuttingProxy:
                 if chance.random() < self.delay_share:
                     time.sleep(self.delay_s * chance.random())
                 through = piece[:limit - passed]
-                sink.sendall(through)
+                self.pass_on(source, sink, through)
                 passed += len(through)
                 with self.lock:
                     self.passed_bytes += len(through)
@@ -83,6 +83,9 @@ class CuttingProxy:
         except OSError:             # the other direction was cut, or an end has gone
             part(source, sink)
 
+    def pass_on(self, source, sink, piece):
+        sink.sendall(piece)
+
     def cut(self, source, sink, chance):
         """In the middle: as if one had gone, or nobody had, or after a silence."""
         with self.lock:
@@ -91,3 +94,20 @@ class CuttingProxy:
         if how == "silence":
             time.sleep(self.silent_s * chance.random())
         part(source, sink, reset=how == "reset")
+
+
+class DeafProxy(CuttingProxy):
+    """Lets everything through but the answers to the floats of updates, which it swallows: the coordinator has them for good, and no device hears of it. Without TLS."""
+
+    def __init__(self, port, seed):
+        super().__init__(port, seed, cut_share=0, delay_share=0)
+        self.uploading = set()      # sockets of devices
+        self.swallowed = 0
+
+    def pass_on(self, source, sink, piece):
+        if piece.startswith(b"PUT /v1/tasks/"):
+            self.uploading.add(source)
+        elif sink in self.uploading and piece.startswith(b"HTTP/1.1 200"):
+            self.swallowed += 1
+            raise OSError("this answer gets lost")
+        sink.sendall(piece)

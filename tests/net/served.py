@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -24,10 +25,16 @@ class Broken(Exception):
 
 
 def free_port():
-    """One that is free now; a coordinator that is to be found again after a restart cannot take any."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that is free now; a coordinator that is to be found again after a restart cannot take any. Not one that the system gives to connections: while the
+    coordinator is away, a device that looks for it could be given that one, and find itself."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass                # it is taken
 
 
 def simulate(muster, folder, experiment, recipe):
@@ -119,21 +126,32 @@ class Served:
         for number in sorted(self.tokens):
             self.start_device(number)
 
+    def where(self):
+        """What the coordinator is at."""
+        if "\nserving " not in "\n" + self.coordinator.said():
+            return "starting"
+        if (self.folder / "model.safetensors").exists():
+            return "finishing"
+        with open(self.folder / "rounds.csv") as lines:
+            return "rounds" if sum(1 for _ in lines) > 1 else "enrolment"
+
     def kill_coordinator(self):
-        """And start it again at once. False: it was over."""
-        killed = self.coordinator.kill()
-        if killed:
-            self.kills["coordinator"] += 1
-            self.start_coordinator()
-        return killed
+        """And start it again at once, unless it was over."""
+        where = self.where()
+        if not self.coordinator.kill():
+            return
+        self.kills["coordinator"] += 1
+        self.kills[where] += 1
+        self.kills["checkpoint"] += (self.folder / "checkpoint.tmp").exists()    # in the middle of writing it
+        self.start_coordinator()
 
     def kill_device(self, number):
-        """And start it again at once. False: it was over."""
-        killed = self.devices[number].kill()
-        if killed:
-            self.kills["device"] += 1
-            self.start_device(number)
-        return killed
+        """And start it again at once, unless it was over."""
+        if not self.devices[number].kill():
+            return
+        self.kills["device"] += 1
+        self.kills["training"] += (self.place / ("device-%d" % number) / "place").exists()    # with a place in it kept
+        self.start_device(number)
 
     def look(self):
         """True: the federation has ended. Whoever ended otherwise is not as it should be."""
@@ -192,35 +210,44 @@ class Served:
                     numbers[name] = len(numbers) + 1
                     tasks[numbers[name]] = event["device"], []
                 else:
-                    tasks[numbers[name]][1].append(event["event"])
+                    tasks[numbers[name]][1].append((event["event"], event["round"]))
         return tasks
 
     def check_books(self, synchronous):
-        """Every task ended once; what was acknowledged was merged, or, where late updates may be of no use any more, at least decided on by the method. Returns
-        counts."""
-        acknowledged, ends = self.acknowledged(), self.ends()
+        """Every task ended once, and what was acknowledged was merged. An asynchronous method may have discarded it, or have made its last version before it looked at
+        it. Returns counts."""
+        acknowledged, ends, last_round = self.acknowledged(), self.ends(), self.rounds_merged()[0]
+        counts = collections.Counter()
         for number, (device, happened) in ends.items():
             if len(happened) != 1:
                 raise Broken("task %d of device %d ended %d times: %s" % (number, device, len(happened), happened))
-            if synchronous and happened != ["merged"]:
-                raise Broken("task %d of device %d was %s" % (number, device, happened[0]))
-        counts = collections.Counter(happened[0] for _, happened in ends.values())
+            end, in_round = happened[0]
+            counts[end] += 1
+            if end == "merged":
+                counts["unheard"] += number not in acknowledged      # the device was not told, or was killed before it could say so
+            elif synchronous:
+                raise Broken("task %d of device %d was %s" % (number, device, end))
+            elif number in acknowledged and end != "discarded":
+                counts["after the end"] += 1
+                if end != "cancelled" or in_round <= last_round:
+                    raise Broken("task %d of device %d was acknowledged, and %s in round %d" % (number, device, end, in_round))
         for number, device in acknowledged.items():
             if number not in ends or ends[number][0] != device:
                 raise Broken("device %d was told that task %d is in, which it was never sent" % (device, number))
-            end = ends[number][1][0]
-            if end not in ("merged", "discarded"):
-                counts["acknowledged, then " + end] += 1
-        counts["acknowledged"] = len(acknowledged)
-        counts["merged without the device's having heard"] = sum(happened == ["merged"] and number not in acknowledged
-                                                                for number, (_, happened) in ends.items())
-        with open(self.folder / "rounds.csv", newline="") as file:
-            in_rounds = sum(int(row["merged"]) for row in csv.DictReader(file))
-        if in_rounds != counts["merged"]:
-            raise Broken("rounds.csv has %d updates merged, events.jsonl %d" % (in_rounds, counts["merged"]))
+        if self.rounds_merged()[1] != counts["merged"]:
+            raise Broken("rounds.csv has %d updates merged, events.jsonl %d" % (self.rounds_merged()[1], counts["merged"]))
         with sqlite3.connect(self.folder / "store.db") as store:
-            counts["left in the store"] = store.execute("SELECT COUNT(*) FROM updates").fetchone()[0]
+            left = store.execute("SELECT COUNT(*) FROM updates").fetchone()[0]
+        if left:
+            raise Broken("the store has %d updates that nobody waits for" % left)
+        counts["acknowledged"] = len(acknowledged)
         return counts
+
+    def rounds_merged(self):
+        """The last round, and how many updates were merged in all."""
+        with open(self.folder / "rounds.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return int(rows[-1]["round"]), sum(int(row["merged"]) for row in rows)
 
     def expect_model(self, wanted):
         """The same bytes."""

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Federations that are served, disturbed again and again.
+
+    bench/net/chaos.py build/muster                          100 kills of the coordinator, and as many of devices
+    bench/net/chaos.py build/muster --kills 20 --seed 5
+
+In turn, federation by federation: the coordinator killed (SIGKILL); devices killed; the network cut; all of it, with TLS and without; answers swallowed; all of it with an
+asynchronous method. Whoever is killed is started again at once. After each federation its books are checked and its model is compared with the simulator's
+(tests/net/served.py). Ends with status 1 at the first thing that does not hold, whose folder is kept. A table goes to standard output."""
+
+import argparse
+import collections
+import pathlib
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True      # beside the sources
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "net"))
+
+from chaos import ASYNCHRONOUS, EXPERIMENT, KEEP_EVERY_S, once
+from cutting_proxy import CuttingProxy, DeafProxy
+from served import Broken, Served, free_port, simulate
+
+RECIPES = ("fedavg", "scaffold", "heterofl", "fedadam", "fjord")
+# Coordinator kills and device kills of one federation, at most; the network; TLS; asynchronous.
+MODES = {
+    "coordinator": (8, 0, None, True, False),
+    "devices": (0, 8, None, True, False),
+    "network": (0, 0, CuttingProxy, True, False),
+    "all": (8, 8, CuttingProxy, True, False),
+    "all, without TLS": (8, 8, CuttingProxy, False, False),
+    "answers swallowed": (0, 0, DeafProxy, False, False),
+    "all, asynchronous": (8, 8, CuttingProxy, True, True),
+}
+COLUMNS = ("federations", "coordinator", "starting", "enrolment", "rounds", "finishing", "checkpoint", "device", "training", "connections", "cuts", "passed_kb",
+           "merged", "acknowledged", "unheard", "swallowed", "after the end", "seconds")
+
+
+class Bench:
+    def __init__(self, muster, work, seed):
+        self.muster, self.work, self.seed = muster, work, seed
+        self.synchronous, self.asynchronous = work / "synchronous.yaml", work / "asynchronous.yaml"
+        self.synchronous.write_text(EXPERIMENT)
+        self.asynchronous.write_text(ASYNCHRONOUS)
+        self.wanted, self.length_s = {}, {}
+        self.table = {mode: collections.Counter() for mode in MODES}
+
+    def prepare(self, recipe, experiment, synchronous):
+        """The simulator's model, and how long a federation takes when nobody disturbs it."""
+        folder = self.work / recipe
+        folder.mkdir()
+        self.wanted[recipe] = simulate(self.muster, folder, experiment, recipe) if synchronous else None
+        served = Served(self.muster, folder / "undisturbed", experiment, recipe, free_port(), keep_every_s=KEEP_EVERY_S)
+        try:
+            self.length_s[recipe] = served.run()
+            served.check_books(synchronous)
+            if synchronous:
+                served.expect_model(self.wanted[recipe])
+        finally:
+            served.close()
+        print("%s: %.1f s undisturbed" % (recipe, self.length_s[recipe]), file=sys.stderr)
+
+    def one(self, mode):
+        coordinator_kills, device_kills, network, tls, asynchronous = MODES[mode]
+        row = self.table[mode]
+        recipe = "fedbuff" if asynchronous else RECIPES[row["federations"] % len(RECIPES)]
+        if network is DeafProxy:
+            recipe = "scaffold"     # whose devices must know what was merged
+        experiment = self.asynchronous if asynchronous else self.synchronous
+        if recipe not in self.length_s:
+            self.prepare(recipe, experiment, not asynchronous)
+        self.seed += 1
+        began_s = time.monotonic()
+        served, proxy, counts = once(self.muster, self.work / ("%s-%d" % (recipe, self.seed)), experiment, recipe, self.length_s[recipe], coordinator_kills,
+                                     device_kills, network, tls, self.seed, self.wanted[recipe])
+        row.update(counts)
+        row.update(served.kills)
+        row["seconds"] += time.monotonic() - began_s
+        row["federations"] += 1
+        if proxy:
+            row.update({"connections": proxy.connections, "cuts": proxy.cuts, "passed_kb": proxy.passed_bytes // 1000,
+                        "swallowed": getattr(proxy, "swallowed", 0)})
+        print("%-18s %-10s seed %d: %d and %d kills, %.1f s" % (mode, recipe, self.seed, served.kills["coordinator"], served.kills["device"],
+                                                               time.monotonic() - began_s), file=sys.stderr, flush=True)
+
+    def kills(self):
+        return sum(row["coordinator"] for row in self.table.values())
+
+    def print_table(self):
+        print("| | " + " | ".join(self.table) + " | all |")
+        print("|---|" + "---|" * (len(self.table) + 1))
+        for column in COLUMNS:
+            values = [row[column] for row in self.table.values()]
+            print("| %s | %s |" % (column, " | ".join("%.0f" % value for value in values + [sum(values)])))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("muster", type=pathlib.Path)
+    parser.add_argument("--kills", type=int, default=100, help="of the coordinator, at least")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--modes", default="", help="some of: " + "; ".join(MODES))
+    parser.add_argument("--work", type=pathlib.Path, help="where to work; otherwise a folder in /tmp")
+    arguments = parser.parse_args()
+    work = arguments.work or pathlib.Path(tempfile.mkdtemp(prefix="muster-chaos-"))
+    work.mkdir(exist_ok=True)
+    bench = Bench(arguments.muster.resolve(), work, arguments.seed)
+    modes = [mode.strip() for mode in arguments.modes.split(";")] if arguments.modes else list(MODES)
+    try:
+        turn = 0
+        while turn < len(modes) or bench.kills() < arguments.kills:
+            bench.one(modes[turn % len(modes)])
+            turn += 1
+    except Broken as broken:
+        bench.print_table()
+        print("FAILED: %s" % broken, file=sys.stderr)
+        return 1
+    bench.print_table()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
