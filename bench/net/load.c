@@ -110,10 +110,10 @@ static int run(load *l)
     used_s = processor_s();
     loop_until(l, in_s + l->seconds, never);
     double measured_s = mu_clock_monotonic_s() - in_s;
-    printf("{\"seconds\": %.3f, \"held\": %u, \"updates\": %llu, \"updates_per_s\": %.3f, \"up_mb_per_s\": %.1f, \"down_mb_per_s\": %.1f, "
+    printf("{\"seconds\": %.3f, \"held\": %u, \"updates\": %llu, \"updates_per_s\": %.3f, \"sent\": %.1f, \"up_mb_per_s\": %.1f, \"down_mb_per_s\": %.1f, "
            "\"acknowledged_median_s\": %.4f, \"acknowledged_p99_s\": %.4f, \"durable_median_s\": %.4f, \"durable_p99_s\": %.4f, "
            "\"generator_processor_s\": %.3f, \"refused\": %llu, \"busy\": %llu, \"over\": %llu, \"broken\": %llu, \"finished\": %u}\n",
-           measured_s, l->held, (unsigned long long)l->updates, (double)l->updates / measured_s, (double)l->bytes_up / measured_s / 1e6,
+           measured_s, l->held, (unsigned long long)l->updates, (double)l->updates / measured_s, l->blob_bytes ? (double)l->bytes_up / (double)l->blob_bytes : 0, (double)l->bytes_up / measured_s / 1e6,
            (double)l->bytes_down / measured_s / 1e6, quantile(&l->acknowledged_s, 0.5), quantile(&l->acknowledged_s, 0.99), quantile(&l->durable_s, 0.5),
            quantile(&l->durable_s, 0.99), processor_s() - used_s, (unsigned long long)l->refused, (unsigned long long)l->refusals[503],
            (unsigned long long)l->refusals[410], (unsigned long long)l->broken, l->finished);

@@ -17,7 +17,7 @@ bool load_link_open(load_link *link, const struct sockaddr_in *to, uint32_t devi
     bool good = bind(link->fd, (const struct sockaddr *)&from, sizeof from) == 0 &&
                 (connect(link->fd, (const struct sockaddr *)to, sizeof *to) == 0 || errno == EINPROGRESS);
     if (good && credentials)
-        good = gnutls_init(&link->tls, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS) >= 0 && gnutls_set_default_priority(link->tls) >= 0 &&
+        good = gnutls_init(&link->tls, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL) >= 0 && gnutls_set_default_priority(link->tls) >= 0 &&
                gnutls_credentials_set(link->tls, GNUTLS_CRD_CERTIFICATE, credentials) >= 0;
     if (!good) {
         load_link_close(link);

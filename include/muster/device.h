@@ -13,6 +13,17 @@ typedef int64_t mu_time_us;
 
 typedef enum mu_precision { MU_PRECISION_FP32, MU_PRECISION_BF16, MU_PRECISION_INT8, MU_PRECISION_COUNT } mu_precision;
 
+/* How fast a device does each kind of a training step's work, as `muster profile` measures it. Together they are the time of a step (mu_rates_step_s), where
+ * macs_per_s alone is off by several times: small layers and narrow ones take far longer for their MACs than large ones. */
+typedef struct mu_rates {
+    double   macs_per_s;  /* fp32, of the device that was measured: one that has more or less is as much faster or slower in everything */
+    uint32_t lanes;       /* floats in a vector of its processor */
+    uint64_t cache_bytes; /* its last cache */
+    double   per_s[MU_WORK_KIND_COUNT]; /* 0: takes no time */
+} mu_rates;
+MU_API double           mu_rates_step_s(const mu_rates *rates, const mu_model *model, uint32_t batch_size);
+MU_API const mu_option *mu_rates_options(size_t *count); /* what `rates:` of a class of one's own may say */
+
 /* A class of devices, or one device. */
 typedef struct mu_profile {
     const char *name;    /* "phone-mid" */
@@ -23,6 +34,7 @@ typedef struct mu_profile {
     uint64_t    memory_bytes;                   /* that training may use */
     double      download_bit_per_s, upload_bit_per_s, latency_s; /* latency: one way, once a transfer */
     double      active_w, idle_w, radio_w;      /* computing; waiting; sending or receiving. A task never waits, so its price has no idle part */
+    const mu_rates *rates;                      /* fp32 by kind of work; NULL: macs_per_s is what is known. Its fleet's */
 } mu_profile;
 
 MU_API const mu_profile *mu_profiles(size_t *count); /* the built-in catalogue */
@@ -92,6 +104,7 @@ typedef struct mu_work {
     uint64_t extra_moved_bytes; /* to and from memory, beyond what comes with the MACs: for a memory limit (mu_step_schedule) */
     uint64_t bytes_down, bytes_up;
     uint64_t peak_memory_bytes;
+    double   rated_s; /* what macs[MU_PRECISION_FP32] take by the rates of the device's profile, at the speed that those were measured at; 0: go by macs_per_s */
     uint64_t afforded_macs; /* with a pace (mu_plan.step_time_s): what there was to spend, mini-batch by mini-batch and no more than all of what the plan
                              * has would take; 0 otherwise */
 } mu_work;
@@ -115,6 +128,28 @@ MU_API mu_profile mu_fleet_profile_at(const mu_fleet *fleet, uint32_t device, mu
 /* Seconds to virtual time, rounded to nearest, never below 0; more than time can say is MU_TIME_NEVER. */
 MU_API mu_time_us mu_time_from_s(double seconds);
 MU_API double     mu_time_to_s(mu_time_us time);
+
+/* ---- measuring the device at hand ---- */
+
+typedef struct mu_calibration_config {
+    double   seconds;      /* about how long it may take */
+    uint64_t memory_bytes; /* what takes more is left out; 0: no limit */
+    void    *self;
+    void   (*progress)(void *self, uint32_t done, uint32_t count); /* may be NULL */
+} mu_calibration_config;
+MU_API mu_calibration_config mu_calibration_config_default(void);
+
+typedef struct mu_calibration {
+    mu_rates rates;
+    uint32_t probes;                  /* networks that were measured */
+    double   mean_error, worst_error; /* of their times as the rates have them: |predicted / measured - 1| */
+} mu_calibration;
+
+/* Times training steps of small networks of its own, one after the other and all of them several times, on the calling thread and with the kernels in use, and
+ * finds the rates that explain these times best. None of the built-in networks is among them. MU_E_MEMORY; MU_E_RANGE: too slow to measure anything. */
+MU_API mu_status mu_calibrate(const mu_calibration_config *config, mu_calibration *out, mu_error *err);
+/* How long a training step takes here: in each turn the median of the steps that fit into `seconds`, at least three; of these the least. */
+MU_API mu_status mu_step_measure(const mu_model *model, uint32_t batch_size, double seconds, uint32_t turns, double *step_s, mu_error *err);
 
 /* ---- batteries ---- */
 

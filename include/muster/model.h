@@ -102,6 +102,33 @@ MU_API mu_cost mu_model_cost(const mu_model *model, uint32_t batch_size); /* the
 /* MACs of evaluating one batch */
 MU_API uint64_t mu_model_macs_forward(const mu_model *model, uint32_t batch_size);
 
+/* A training step by kinds of work, each of which a processor does at a rate of its own: what a device's rates price (muster/device.h). Macs and floats as
+ * the kernels do them: where channels do not fill a vector of `lanes`, the vector counts; where a convolution goes by Winograd's algorithm, its products. */
+typedef enum mu_work_kind {
+    MU_WORK_STEPS,           /* 1 */
+    MU_WORK_LAYERS,          /* that compute something */
+    MU_WORK_DENSE,           /* macs of matrix products; a recurrent layer's with its inputs */
+    MU_WORK_CONV,            /* macs of convolutions by direct sums */
+    MU_WORK_CONV_READS,      /* values that these read, one for every four vectors of channels that it is multiplied with */
+    MU_WORK_WINOGRAD,        /* macs of Winograd's products */
+    MU_WORK_WINOGRAD_FLOATS, /* values that are transformed there and back */
+    MU_WORK_DEPTHWISE,       /* macs of depthwise convolutions */
+    MU_WORK_RECURRENT,       /* macs of recurrent layers with their own state */
+    MU_WORK_GATES,           /* of recurrent units, item by item */
+    MU_WORK_NORM, MU_WORK_POOL, MU_WORK_DROPOUT, /* values */
+    MU_WORK_LOSS,            /* logits */
+    MU_WORK_MOVED,           /* values that other layers read and write */
+    MU_WORK_WEIGHTS,         /* trained parameters */
+    MU_WORK_FAR,             /* values that are fetched back for the backward pass, where all of the step exceeds the cache */
+    MU_WORK_KIND_COUNT
+} mu_work_kind;
+typedef struct mu_step_work {
+    uint32_t lanes;
+    uint64_t of[MU_WORK_KIND_COUNT];
+} mu_step_work;
+MU_API const char  *mu_work_kind_name(mu_work_kind kind); /* "dense_macs" */
+MU_API mu_step_work mu_model_work(const mu_model *model, uint32_t batch_size, uint32_t lanes, uint64_t cache_bytes);
+
 /* ---- the step ---- */
 typedef enum mu_optimizer { MU_OPTIMIZER_SGD, MU_OPTIMIZER_ADAM, MU_OPTIMIZER_ADAMW } mu_optimizer;
 

@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* 2 to the power of the first; of the second where size_t has 32 bits, so that the bytes of so many values can still be counted. */
+#define MU_LIMIT_POWER(wide, narrow) ((size_t)1 << (sizeof(size_t) > 4 ? (wide) : (narrow)))
+
 /* configuration */
 #define MU_LIMIT_CONF_BYTES ((size_t)4 << 20)
 #define MU_LIMIT_CONF_NODES 20000u
@@ -13,7 +16,7 @@
 /* models */
 #define MU_LIMIT_MODEL_NODES 4096u
 #define MU_LIMIT_MODEL_RANK 4u
-#define MU_LIMIT_MODEL_PARAMETERS ((size_t)1 << 31)
+#define MU_LIMIT_MODEL_PARAMETERS MU_LIMIT_POWER(31, 27)
 #define MU_LIMIT_NAME_BYTES 128u
 #define MU_LIMIT_SAFETENSORS_HEADER_BYTES ((size_t)16 << 20)
 #define MU_LIMIT_SAFETENSORS_RANK 8u
@@ -21,11 +24,11 @@
 #define MU_LIMIT_POSITIONS 65535u /* that a dense or recurrent layer works on at once: with a batch of examples, still a uint32_t */
 
 /* data */
-#define MU_LIMIT_EXAMPLES ((size_t)1 << 31)
+#define MU_LIMIT_EXAMPLES MU_LIMIT_POWER(31, 27)
 #define MU_LIMIT_EXAMPLE_VALUES ((size_t)1 << 24)
-#define MU_LIMIT_ARRAY_VALUES ((size_t)1 << 36)
+#define MU_LIMIT_ARRAY_VALUES MU_LIMIT_POWER(36, 28)
 #define MU_LIMIT_CLASSES 65536u
-#define MU_LIMIT_UNPACKED_BYTES ((size_t)8 << 30)
+#define MU_LIMIT_UNPACKED_BYTES MU_LIMIT_POWER(33, 30)
 #define MU_LIMIT_CSV_COLUMNS 65536u
 #define MU_LIMIT_SYMBOLS 256u
 #define MU_LIMIT_JSON_BYTES ((size_t)1 << 30)

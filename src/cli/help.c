@@ -2,6 +2,7 @@
 #include "cli/help.h"
 
 #include "cli/exit_code.h"
+#include "cli/files.h"
 #include "cli/text.h"
 
 #include <muster/version.h>
@@ -146,10 +147,8 @@ void cli_help_program(FILE *file)
     for (size_t i = 0; i < cli_program.first_step_count; i++)
         cli_print_entry(file, NAME_WIDTH + 10, cli_program.first_steps[i].command, cli_program.first_steps[i].what);
     heading(file, "more");
-    cli_print_entry(file, NAME_WIDTH + 10, "muster help VERB", "what a verb takes, with examples; so does muster VERB --help");
-    cli_print_entry(file, NAME_WIDTH + 10, "muster help options", "every key that a configuration may have");
-    cli_print_entry(file, NAME_WIDTH + 10, "muster help exit-codes", "what the exit codes say");
-    cli_print_entry(file, NAME_WIDTH + 10, "muster help environment", "the environment variables that are looked at");
+    for (size_t i = 0; i < cli_program.more_count; i++)
+        cli_print_entry(file, NAME_WIDTH + 10, cli_program.more[i].command, cli_program.more[i].what);
 }
 
 void cli_help_exit_codes(FILE *file)
@@ -169,4 +168,35 @@ void cli_help_environment(FILE *file)
     fputs("environment variables:\n", file);
     for (size_t i = 0; i < MU_COUNT(variables); i++)
         cli_print_entry(file, NAME_WIDTH, variables[i].name, variables[i].help);
+}
+
+static mu_status unknown_topic(const char *word, mu_error *err)
+{
+    enum { MOST = 64 };
+    const char *names[MOST];
+    size_t count = 0;
+    for (size_t i = 0; cli_help_topics[i]; i++)
+        names[count++] = cli_help_topics[i];
+    for (size_t i = 0; cli_verb_names()[i] && count + 1 < MOST; i++)
+        names[count++] = cli_verb_names()[i];
+    names[count] = NULL;
+    char hint[CLI_HINT_BYTES];
+    return mu_error_set(err, MU_E_CONFIG, "help: there is nothing about '%s'%s", word, cli_hint(word, names, "muster help", hint));
+}
+
+mu_status cli_help_topic(const char *const *words, size_t count, FILE *file, mu_error *err)
+{
+    size_t taken;
+    const cli_verb *verb = cli_verb_named(words, count, &taken);
+    if (!count)
+        cli_help_program(file);
+    else if (strcmp(words[0], "exit-codes") == 0 && count == 1)
+        cli_help_exit_codes(file);
+    else if (strcmp(words[0], "environment") == 0 && count == 1)
+        cli_help_environment(file);
+    else if (verb && taken == count)
+        cli_help_verb(verb, file);
+    else if (verb || count > 1 || !cli_help_family(words[0], file))
+        return unknown_topic(words[verb ? taken : 0], err);
+    return MU_OK;
 }

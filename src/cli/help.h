@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+/* What help knows in every program: no word at all, exit-codes, environment, a verb, or the first word of several. */
+mu_status cli_help_topic(const char *const *words, size_t count, FILE *file, mu_error *err);
 void cli_help_program(FILE *file);
 void cli_help_verb(const cli_verb *verb, FILE *file);
 /* The verbs of two words that begin with `word`. False: there are none, and nothing was written. */

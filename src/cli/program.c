@@ -33,4 +33,15 @@ static const cli_example first_steps[] = {
     { "muster list recipes", "what else it can start from" },
 };
 
-const cli_program_kind cli_program = { verbs, MU_COUNT(verbs), first_steps, MU_COUNT(first_steps) };
+static const cli_example more[] = {
+    { "muster help VERB", "what a verb takes, with examples; so does muster VERB --help" },
+    { "muster help options", "every key that a configuration may have" },
+    { "muster help exit-codes", "what the exit codes say" },
+    { "muster help environment", "the environment variables that are looked at" },
+};
+
+const cli_program_kind cli_program = {
+    .verbs = verbs, .verb_count = MU_COUNT(verbs),
+    .first_steps = first_steps, .first_step_count = MU_COUNT(first_steps),
+    .more = more, .more_count = MU_COUNT(more),
+};

@@ -24,8 +24,8 @@ typedef struct cli_verb {
 typedef struct cli_program_kind {
     const cli_verb *const *verbs; /* in the order in which help names them */
     size_t                 verb_count;
-    const cli_example     *first_steps;
-    size_t                 first_step_count;
+    const cli_example     *first_steps, *more; /* that its help ends with */
+    size_t                 first_step_count, more_count;
 } cli_program_kind;
 extern const cli_program_kind cli_program;
 #define CLI_VERBS_MAX 63
@@ -43,7 +43,7 @@ const char *const *cli_verb_names(void);
 extern const cli_verb cli_verb_run, cli_verb_serve, cli_verb_devices, cli_verb_join, cli_verb_sweep, cli_verb_search_distreal, cli_verb_list, cli_verb_price, cli_verb_data,
     cli_verb_data_fetch, cli_verb_compare, cli_verb_report, cli_verb_extract, cli_verb_status, cli_verb_bench_simulate, cli_verb_bench_scale,
     cli_verb_bench_step, cli_verb_bench_widths, cli_verb_bench_kernels, cli_verb_bench_savings, cli_verb_bench_budgets, cli_verb_version,
-    cli_verb_completion, cli_verb_help;
+    cli_verb_completion, cli_verb_help, cli_verb_help_agent;
 
 /* The arrays of a verb's rows, with their lengths. */
 #define CLI_WORDS(rows) .words = (rows), .word_count = MU_COUNT(rows)

@@ -1,5 +1,4 @@
 /* muster help. */
-#include "cli/files.h"
 #include "cli/help.h"
 
 #include <string.h>
@@ -9,50 +8,18 @@ typedef struct help_options {
     bool      man;
 } help_options;
 
-static mu_status unknown_topic(const char *word, mu_error *err)
-{
-    enum { MOST = 64 };
-    const char *names[MOST];
-    size_t count = 0;
-    for (size_t i = 0; cli_help_topics[i]; i++)
-        names[count++] = cli_help_topics[i];
-    for (size_t i = 0; cli_verb_names()[i] && count + 1 < MOST; i++)
-        names[count++] = cli_verb_names()[i];
-    names[count] = NULL;
-    char hint[CLI_HINT_BYTES];
-    return mu_error_set(err, MU_E_CONFIG, "help: there is nothing about '%s'%s", word, cli_hint(word, names, "muster help", hint));
-}
-
 static mu_status verb_help(const void *options, mu_error *err)
 {
     const help_options *o = options;
     const char *const *words = o->topic.items;
-    size_t taken, count = o->topic.count;
+    size_t count = o->topic.count;
     if (o->man) {
         cli_help_man(stdout);
         return MU_OK;
     }
-    if (!count) {
-        cli_help_program(stdout);
-        return MU_OK;
-    }
-    if (strcmp(words[0], "options") == 0 && count <= 2)
+    if (count && strcmp(words[0], "options") == 0 && count <= 2)
         return cli_help_options(count == 2 ? words[1] : NULL, stdout, err);
-    if (strcmp(words[0], "exit-codes") == 0 && count == 1) {
-        cli_help_exit_codes(stdout);
-        return MU_OK;
-    }
-    if (strcmp(words[0], "environment") == 0 && count == 1) {
-        cli_help_environment(stdout);
-        return MU_OK;
-    }
-    const cli_verb *verb = cli_verb_named(words, count, &taken);
-    if (!verb && count == 1 && cli_help_family(words[0], stdout))
-        return MU_OK;
-    if (!verb || taken != count)
-        return unknown_topic(words[verb ? taken : 0], err);
-    cli_help_verb(verb, stdout);
-    return MU_OK;
+    return cli_help_topic(words, count, stdout, err);
 }
 
 static const cli_argument words[] = {

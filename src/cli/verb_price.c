@@ -88,10 +88,13 @@ static const cli_column device_columns[] = {
 
 static void add_device(cli_table *table, const mu_profile *profile, const figures *f)
 {
+    const double counted = (double)(f->sum.macs_forward + f->sum.macs_backward);
     char text[CLI_NUMBER_BYTES], energy[CLI_NUMBER_BYTES + 1];
     const bool limited = f->schedule.micro_batch > 0;
     const mu_work work = { .macs[MU_PRECISION_FP32] = f->sum.macs_forward + f->sum.macs_backward + f->schedule.extra_macs,
                            .extra_moved_bytes = f->schedule.extra_moved_bytes,
+                           .rated_s = profile->rates ? mu_rates_step_s(profile->rates, f->subject->model, f->subject->step.batch_size) *
+                                                           (1.0 + (double)f->schedule.extra_macs / counted) : 0.0,
                            .peak_memory_bytes = limited ? f->schedule.peak_bytes : f->training_bytes };
     mu_price price = mu_price_work(profile, &work);
     cli_table_text(table, profile->name);

@@ -1,5 +1,6 @@
 /* Classes of one's own: option rows over a profile, perhaps on top of a class that is there. */
 #include "device/classes.h"
+#include "device/rates.h"
 
 #include "base/limits.h"
 #include "muster/option.h"
@@ -36,7 +37,7 @@ const mu_option *mu_profile_options(size_t *count)
     return profile_rows;
 }
 
-static const char *const profile_extra_keys[] = { "extend", NULL };
+static const char *const profile_extra_keys[] = { "extend", "rates", NULL };
 
 /* ---- by name ---- */
 
@@ -111,7 +112,8 @@ static mu_status check_name(const char *what, const char *name, const mu_conf_no
     return MU_OK;
 }
 
-static mu_status read_class(const mu_class_list *before, const char *name, const mu_conf_node *node, mu_profile *out, mu_error *err)
+/* `rates`: room for its own. */
+static mu_status read_class(const mu_class_list *before, const char *name, const mu_conf_node *node, mu_profile *out, mu_rates *rates, mu_error *err)
 {
     char where[MU_LIMIT_NAME_BYTES + 16];
     mu_status status = check_name("class's name", name, node, err);
@@ -123,8 +125,8 @@ static mu_status read_class(const mu_class_list *before, const char *name, const
     char texts[ROW_COUNT][64];
     memcpy(rows, profile_rows, sizeof rows);
     const mu_conf_node *extend = mu_conf_get(node, "extend");
+    const mu_profile *base = NULL;
     if (extend) {
-        const mu_profile *base;
         if (!mu_conf_text(extend))
             return mu_conf_error(err, MU_E_CONFIG, extend, "%s: 'extend' is the name of a class", where);
         status = mu_class_find(before, mu_conf_text(extend), "extend: the catalogue of devices", extend, &base, err);
@@ -132,10 +134,16 @@ static mu_status read_class(const mu_class_list *before, const char *name, const
             return status;
         take_defaults(base, rows, texts);
     }
-    *out = (mu_profile){ .name = name };
+    *out = (mu_profile){ .name = name, .rates = base ? base->rates : NULL };
     status = mu_options_read(rows, ROW_COUNT, node, profile_extra_keys, where, out, err);
+    if (!status && mu_conf_get(node, "rates")) {
+        status = mu_rates_read(mu_conf_get(node, "rates"), out->macs_per_s[MU_PRECISION_FP32], where, rates, err);
+        out->rates = rates;
+    }
+    if (status)
+        return status;
     const mu_conf_node *tier = mu_conf_get(node, "tier");
-    return status ? status : check_name("tier's name", out->tier, tier ? tier : node, err);
+    return check_name("tier's name", out->tier, tier ? tier : node, err);
 }
 
 mu_status mu_class_list_read(const mu_conf_node *section, mu_class_list *out, mu_error *err)
@@ -149,11 +157,10 @@ mu_status mu_class_list_read(const mu_conf_node *section, mu_class_list *out, mu
     if (count > MU_LIMIT_CLASSES_OF_DEVICES)
         return mu_conf_error(err, MU_E_LIMIT, section, "fleet: %zu classes, at most %u are taken", count, MU_LIMIT_CLASSES_OF_DEVICES);
     out->own = calloc(count + 1, sizeof *out->own);
-    if (!out->own)
-        return mu_error_set(err, MU_E_MEMORY, "no memory for %zu device classes", count);
-    mu_status status = MU_OK;
+    out->rates = calloc(count + 1, sizeof *out->rates);
+    mu_status status = out->own && out->rates ? MU_OK : mu_error_set(err, MU_E_MEMORY, "no memory for %zu device classes", count);
     for (size_t i = 0; i < count && !status; i++) {
-        status = read_class(out, mu_conf_key(section, i), mu_conf_item(section, i), &out->own[i], err);
+        status = read_class(out, mu_conf_key(section, i), mu_conf_item(section, i), &out->own[i], &out->rates[i], err);
         if (!status)
             out->own_count++;
     }
@@ -165,6 +172,7 @@ mu_status mu_class_list_read(const mu_conf_node *section, mu_class_list *out, mu
 void mu_class_list_release(mu_class_list *list)
 {
     free(list->own);
+    free(list->rates);
     *list = (mu_class_list){ 0 };
 }
 
@@ -179,6 +187,8 @@ mu_status mu_class_list_write(const mu_class_list *list, mu_conf *conf, mu_conf_
         mu_conf_node *one = mu_conf_make_map(conf, classes, list->own[i].name);
         status = one ? mu_options_write(profile_rows, ROW_COUNT, &list->own[i], conf, one, err)
                      : mu_error_set(err, MU_E_MEMORY, "no memory for the configuration");
+        if (!status && list->own[i].rates)
+            status = mu_rates_write(list->own[i].rates, conf, one, err);
     }
     return status;
 }

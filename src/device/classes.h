@@ -7,6 +7,7 @@
 typedef struct mu_class_list {
     mu_profile *own; /* in the order of the configuration; they shadow built-in ones of the same name */
     size_t      own_count;
+    mu_rates   *rates; /* [own_count] of those that have rates of their own */
 } mu_class_list;
 
 /* Read `classes:` (a map of name to options; NULL: none). Texts live as long as the conf that `section` is of. On failure the list is

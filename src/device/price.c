@@ -25,7 +25,9 @@ mu_price mu_price_work(const mu_profile *profile, const mu_work *work)
         double rate = profile->macs_per_s[precision];
         if (rate <= 0.0)
             rate = profile->macs_per_s[MU_PRECISION_FP32];
-        if (work->macs[precision]) /* nothing to do takes no time, also where nothing can be done */
+        if (precision == MU_PRECISION_FP32 && profile->rates && work->rated_s > 0.0)
+            price.compute_s += work->rated_s * (profile->rates->macs_per_s / rate);
+        else if (work->macs[precision]) /* nothing to do takes no time, also where nothing can be done */
             price.compute_s += (double)work->macs[precision] / rate;
         if (__builtin_add_overflow(price.macs, work->macs[precision], &price.macs))
             price.macs = UINT64_MAX;

@@ -59,6 +59,13 @@ typedef struct mu_fitted {
     mu_plan_extra   extra;
 } mu_fitted;
 
+/* The time of a step of the whole model by a class's rates. */
+typedef struct mu_rated {
+    const mu_rates *rates; /* NULL: nothing here yet */
+    uint32_t        batch;
+    double          step_s;
+} mu_rated;
+
 /* What a part of the model takes: by how many units each group keeps, whichever they are. */
 #define MU_PRICED_PARTS_MAX 256
 typedef struct mu_priced_part {
@@ -114,6 +121,7 @@ struct mu_control {
     mu_train_config priced_train;
     size_t          priced_step_bytes;
     uint64_t        macs_per_example;
+    mu_rated        rated; /* likewise */
     bool           *kept_units; /* [mu_units_count] of the plan that is being made */
     bool           *chosen_units;  /* [mu_units_count] and ... */
     uint32_t       *chosen_counts; /* ... [mu_units_group_count] of the mini-batch that is being priced */

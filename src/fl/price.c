@@ -38,6 +38,8 @@ static mu_status fit_memory(mu_control *control, uint64_t memory_bytes, uint32_t
         fitted->train = plan->train;
     }
     work->peak_memory_bytes = fitted->peak_bytes;
+    if (work->macs[MU_PRECISION_FP32])
+        work->rated_s *= 1.0 + (double)fitted->extra.macs / (double)work->macs[MU_PRECISION_FP32];
     work->macs[MU_PRECISION_FP32] += fitted->extra.macs;
     work->extra_moved_bytes = fitted->extra.moved_bytes;
     return MU_OK;
@@ -96,6 +98,24 @@ static void count_bytes(mu_control *control, const mu_model *model, mu_task *tas
         task->work.bytes_up = wire.method->wire->bytes_up(model, wire.state, &task->plan) + vectors_bytes(control, control->crossing.sent);
 }
 
+/* The time of the plan's steps by the rates of the device's class, where it has any. */
+static double rated_s(mu_control *control, const mu_model *model, const mu_task *task, uint32_t num_examples)
+{
+    const mu_fleet *fleet = control->config.fleet;
+    const mu_rates *rates = mu_fleet_class(fleet, mu_fleet_class_of(fleet, task->device))->rates;
+    if (!rates || num_examples == 0)
+        return 0.0;
+    const uint32_t most = task->plan.train.batch_size, batch = num_examples < most ? num_examples : most;
+    mu_rated *last = &control->rated;
+    const bool is_whole = model == control->config.model;
+    double step_s = last->step_s;
+    if (!is_whole || last->rates != rates || last->batch != batch)
+        step_s = mu_rates_step_s(rates, model, batch);
+    if (is_whole)
+        *last = (mu_rated){ .rates = rates, .batch = batch, .step_s = step_s };
+    return (double)mu_plan_samples(&task->plan, num_examples) / batch * step_s;
+}
+
 mu_status mu_tasks_price(mu_control *control, const mu_sending *sending, mu_task *task, mu_error *err)
 {
     const mu_federation_config *config = &control->config;
@@ -118,6 +138,8 @@ mu_status mu_tasks_price(mu_control *control, const mu_sending *sending, mu_task
         status = mu_part_price_choices(control, task, num_examples, macs_per_example, &step_bytes, err);
     else
         task->work.macs[MU_PRECISION_FP32] = mu_plan_samples(&task->plan, num_examples) * macs_per_example;
+    if (!chooses)
+        task->work.rated_s = rated_s(control, model, task, num_examples);
     if (status)
         return status;
     mu_profile profile = mu_fleet_profile(config->fleet, device);

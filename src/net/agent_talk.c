@@ -322,10 +322,11 @@ static mu_status try_enrol(mu_agent *agent, unsigned char token[MU_WIRE_TOKEN_BY
     unsigned char proof[MU_WIRE_SIGNATURE_BYTES];
     char host[64];
     Muster__Hello *greeting = NULL;
-    Muster__Enrol question = MUSTER__ENROL__INIT;
+    Muster__Enrol question;
     ProtobufCMessage *message = NULL;
     mu_client_answer answer = { 0 };
     mu_agent_identity *identity = &agent->identity;
+    muster__enrol__init(&question);
     mu_status status = hello(agent, 0, &greeting, again_s, reply, err);
     if (status || !greeting)
         return status;

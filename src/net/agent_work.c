@@ -95,11 +95,12 @@ mu_status mu_agent_work_fail(mu_agent *agent, const char *reason, mu_error *err)
 {
     char path[64], cut[200];
     unsigned char *body;
-    Muster__Failed failed = MUSTER__FAILED__INIT;
+    Muster__Failed failed;
     Muster__Cost cost = MUSTER__COST__INIT;
     mu_client_request request = { .path = path };
     mu_client_answer answer;
     bool granted;
+    muster__failed__init(&failed);
     mu_agent_say(agent, MU_JOIN_REFUSED, "%s", reason);
     snprintf(path, sizeof path, "/v1/tasks/%llu/failed", (unsigned long long)agent->work.task.id);
     snprintf(cut, sizeof cut, "%s", reason);

@@ -437,6 +437,30 @@ static void test_cut_and_go_on(void **state)
     free(floats);
 }
 
+/* The same floats without a digest, and chunks are checked all the same. */
+static void test_without_digest(void **state)
+{
+    (void)state;
+    float *floats = make_floats(2500, false);
+    bytes blob = small_chunks(floats);
+    taken t = { .floats = malloc(sizeof *floats * 2500), .calls_left = -1 };
+    for (int damaged = 0; damaged < 2; damaged++) {
+        mu_blob_reader *reader;
+        t.count = 0;
+        assert_int_equal(mu_blob_reader_create(2500, keep, &t, &reader, NULL), MU_OK);
+        mu_blob_reader_skip_digest(reader);
+        blob.data[blob.size_bytes - 1] ^= (unsigned char)damaged;
+        assert_int_equal(mu_blob_reader_push(reader, blob.data, blob.size_bytes, NULL), damaged ? MU_E_CHECKSUM : MU_OK);
+        assert_int_equal(mu_blob_reader_finish(reader, NULL, NULL, NULL), damaged ? MU_E_CHECKSUM : MU_OK);
+        assert_int_equal(t.count, damaged ? 2048 : 2500);
+        assert_memory_equal(t.floats, floats, sizeof *floats * t.count);
+        mu_blob_reader_destroy(reader);
+    }
+    free(t.floats);
+    free(blob.data);
+    free(floats);
+}
+
 static void test_a_taker_that_fails(void **state)
 {
     (void)state;
@@ -587,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_streams_that_go_on),
         cmocka_unit_test(test_other_chunks),
         cmocka_unit_test(test_cut_and_go_on),
+        cmocka_unit_test(test_without_digest),
         cmocka_unit_test(test_a_taker_that_fails),
         cmocka_unit_test(test_writer_keeps_count),
         cmocka_unit_test(test_files),

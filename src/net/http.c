@@ -27,6 +27,14 @@ static void note_connection(void *self, struct MHD_Connection *connection, void 
         atomic_fetch_sub(&http->connections, 1);
 }
 
+/* libmicrohttpd divides its limit by its threads, which take connections as it happens: one of them would be full long before all are. So the limit is held here. */
+static enum MHD_Result has_room(void *self, const struct sockaddr *address, socklen_t address_bytes)
+{
+    (void)address, (void)address_bytes;
+    mu_http *http = self;
+    return atomic_load(&http->connections) < http->connections_max ? MHD_YES : MHD_NO;
+}
+
 /* Never more than there are descriptors for. */
 static unsigned connections_max(uint32_t wanted)
 {
@@ -45,11 +53,12 @@ static mu_status start(mu_http *http, mu_error *err)
         status = mu_http_listen(http->serve.address, http->serve.tls ? "https" : "http", !http->serve.tls, &fd, &http->url, err);
     if (!status) {
         unsigned most = connections_max(http->serve.connections_max);
+        http->connections_max = most;
         const struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, certificate }, { MHD_OPTION_HTTPS_MEM_KEY, 0, key },
                                               { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities }, { MHD_OPTION_END, 0, NULL } };
-        http->devices = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (http->serve.tls ? MHD_USE_TLS : 0), 0, NULL, NULL,
+        http->devices = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (http->serve.tls ? MHD_USE_TLS : 0), 0, has_room, http,
                                          mu_http_on_request, http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, SERVING_THREADS,
-                                         MHD_OPTION_CONNECTION_LIMIT, most, MHD_OPTION_PER_IP_CONNECTION_LIMIT, most / 2 + 1, /* nobody takes all */
+                                         MHD_OPTION_CONNECTION_LIMIT, SERVING_THREADS * most, MHD_OPTION_PER_IP_CONNECTION_LIMIT, most / 2 + 1, /* nobody takes all */
                                          MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES,
                                          MHD_OPTION_NOTIFY_COMPLETED, mu_http_on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, note_connection, http,
                                          MHD_OPTION_ARRAY, http->serve.tls ? tls : tls + MU_COUNT(tls) - 1, MHD_OPTION_END);

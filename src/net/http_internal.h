@@ -158,6 +158,7 @@ struct mu_http {
     atomic_size_t        bodies_bytes; /* gathered messages that are in memory */
     atomic_uint_fast64_t requests, refused, bytes_in, bytes_out, sessions_opened, updates_complete;
     atomic_uint          connections;
+    unsigned             connections_max;
 
     pthread_mutex_t lock;
     pthread_cond_t  nothing_suspended;

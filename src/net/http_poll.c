@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define LOOK_EVERY_S 0.1
+#define WOKEN_AGAIN_S 1 /* after a poll that was woken for nothing */
 
 struct mu_http_polls {
     pthread_mutex_t lock;
@@ -231,11 +232,12 @@ void mu_http_poll_resumed(mu_http_request *request)
     mu_desk_forget(http->config.desk, request->device, &request->waiter);
     pthread_mutex_lock(&http->polls->lock);
     http->polls->count--;
-    bool timed_out = request->timed_out && !http->polls->stopping;
+    bool stopping = http->polls->stopping, timed_out = request->timed_out && !stopping;
     pthread_mutex_unlock(&http->polls->lock);
     mu_desk_answer answer;
     bool something = ask_desk(request, NULL, &answer);
     /* Whose time was over may hold the next poll at once, and so may who was told something. Who was woken for nothing has made way for another poll of the same
-     * device: should two ask in its name, they do not chase each other. */
-    tell(request, &answer, timed_out || something ? 0 : mu_http_spread(http->serve.again_s));
+     * device, and should two ask in its name, they do not chase each other; or what it was woken for was over at once, and the next thing may come soon. */
+    double woken_again_s = stopping ? http->serve.again_s : fmin(WOKEN_AGAIN_S, http->serve.again_s);
+    tell(request, &answer, timed_out || something ? 0 : mu_http_spread(woken_again_s));
 }

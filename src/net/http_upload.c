@@ -11,12 +11,15 @@
 #include "net/http_transfer.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Where all places are taken, whoever has sent nothing for so long loses his. */
 #define STALLED_S 5
+/* A place is free again soon. */
+#define BUSY_S 2
 
 /* A device that has lost its network comes back by another connection long before the old one is known to be dead, so the later request takes the task's files over. */
 struct mu_http_upload {
@@ -31,10 +34,17 @@ struct mu_http_upload {
     Muster__UpdateHead   *head;
 };
 
+/* A device that has announced its update comes back for its place at once: nobody begins to send and is refused then, with megabytes under way. */
+typedef struct promise {
+    uint64_t task;
+    double   until_s; /* over: nobody has it */
+} promise;
+
 struct mu_http_transfers {
     pthread_mutex_t lock;
     mu_link         under_way;
     uint32_t        count;
+    promise         promises[MU_HTTP_UPLOADS_MAX]; /* places that are kept, beside those that are taken */
 };
 
 mu_status mu_http_transfers_create(mu_http_transfers **out, mu_error *err)
@@ -61,7 +71,7 @@ void mu_http_transfers_destroy(mu_http_transfers *transfers)
 static mu_http_upload *upload_at(mu_link *at) { return mu_link_around(at, offsetof(mu_http_upload, link)); }
 
 /* Whose place a new upload of that task takes: the task's own, or, where there is no room, one that has stalled. NULL: nobody's. */
-static mu_http_upload *find_predecessor(mu_http_transfers *transfers, uint64_t task, double now_s)
+static mu_http_upload *find_predecessor(mu_http_transfers *transfers, uint64_t task, bool full, double now_s)
 {
     mu_http_upload *stalled = NULL;
     for (mu_link *at = transfers->under_way.next; at != &transfers->under_way; at = at->next) {
@@ -71,7 +81,39 @@ static mu_http_upload *find_predecessor(mu_http_transfers *transfers, uint64_t t
         if (now_s - each->moved_s > STALLED_S && (!stalled || each->moved_s < stalled->moved_s))
             stalled = each;
     }
-    return transfers->count < MU_HTTP_UPLOADS_MAX ? NULL : stalled;
+    return full ? stalled : NULL;
+}
+
+/* Its place, where it was promised one: not promised any more. */
+static bool take_promised(mu_http_transfers *transfers, uint64_t task, double now_s)
+{
+    for (promise *at = transfers->promises; at < transfers->promises + MU_HTTP_UPLOADS_MAX; at++)
+        if (at->task == task && at->until_s > now_s) {
+            at->until_s = 0;
+            return true;
+        }
+    return false;
+}
+
+static bool is_full(const mu_http_transfers *transfers, double now_s)
+{
+    uint32_t places = transfers->count;
+    for (const promise *at = transfers->promises; at < transfers->promises + MU_HTTP_UPLOADS_MAX; at++)
+        places += at->until_s > now_s;
+    return places >= MU_HTTP_UPLOADS_MAX;
+}
+
+/* For whoever has a place now and will want it again in a moment. */
+static void promise_place(mu_http_transfers *transfers, uint64_t task)
+{
+    double now_s = mu_clock_monotonic_s();
+    pthread_mutex_lock(&transfers->lock);
+    promise *at = transfers->promises;
+    while (at < transfers->promises + MU_HTTP_UPLOADS_MAX && at->until_s > now_s)
+        at++;
+    if (at < transfers->promises + MU_HTTP_UPLOADS_MAX)
+        *at = (promise){ .task = task, .until_s = now_s + STALLED_S };
+    pthread_mutex_unlock(&transfers->lock);
 }
 
 static void let_go(mu_http_transfers *transfers, mu_http_upload *upload)
@@ -112,8 +154,9 @@ static bool begin(mu_http_request *request)
     upload->holders = 1;
     upload->moved_s = mu_clock_monotonic_s();
     pthread_mutex_lock(&transfers->lock);
-    mu_http_upload *before = find_predecessor(transfers, request->task, upload->moved_s);
-    bool room = before || transfers->count < MU_HTTP_UPLOADS_MAX;
+    bool promised = take_promised(transfers, request->task, upload->moved_s);
+    mu_http_upload *before = find_predecessor(transfers, request->task, !promised && is_full(transfers, upload->moved_s), upload->moved_s);
+    bool room = promised || before || !is_full(transfers, upload->moved_s);
     if (before) {
         before->holders++;
         mu_link_remove(&before->link);
@@ -132,7 +175,7 @@ static bool begin(mu_http_request *request)
     }
     pthread_mutex_unlock(&upload->lock);
     let_go(transfers, upload);
-    mu_http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", mu_http_spread(http->serve.again_s), "%u updates are being received already",
+    mu_http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", mu_http_spread(fmin(http->serve.again_s, BUSY_S)), "%u updates are being received already",
                    MU_HTTP_UPLOADS_MAX);
     return false;
 }
@@ -422,8 +465,10 @@ static void take_head(mu_http_request *request, const mu_desk_task_info *info)
         mu_http_refuse_trouble(request, &err);
     else if (mu_transfer_is_whole(upload->transfer))
         complete(request);
-    else
+    else {
+        promise_place(request->http->transfers, request->task);
         mu_http_answer_state(request, MHD_HTTP_OK, mu_transfer_have_bytes(upload->transfer), false);
+    }
 }
 
 static void announce(mu_http_request *request, Muster__SignedUpdate *announced, Muster__UpdateHead *head)

@@ -109,6 +109,9 @@ struct mu_layer {
     void (*backward)(const mu_layer_call *call, const mu_pass *pass);
     uint64_t (*macs)(const mu_node *node); /* multiply-accumulates of one example's forward; NULL: none */
     uint64_t (*state_macs)(const mu_node *node); /* those of them with a state of the layer's own, whose gradient is needed in any case */
+    /* Adds a training step's macs by kind (nn/work.h); NULL: it multiplies nothing. What it reads and writes counts as `elementwise`, 0: as moved. */
+    void (*work)(const mu_node *node, uint32_t batch, bool input_gradient, mu_step_work *work);
+    mu_work_kind elementwise;
     /* Which channels go together, and where they lie in the tensors: nn/units.h. NULL: its inputs and its output are kept whole. */
     void (*units)(const mu_node *node, mu_unit_walk *walk);
 };

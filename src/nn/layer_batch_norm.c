@@ -88,5 +88,6 @@ const mu_layer mu_layer_batch_norm = {
     .kind = "batch_norm", .help = "each channel to mean 0 and variance 1 over the batch",
     .config_bytes = sizeof(mu_batch_norm_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_PASSES, .takes_relu = true, .takes_relu6 = true,
-    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .units = mu_units_pass,
+    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .elementwise = MU_WORK_NORM,
+    .units = mu_units_pass,
 };

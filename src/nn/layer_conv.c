@@ -2,6 +2,8 @@
  * [kernel_h][kernel_w][in / groups][out] here and [out][in / groups][kernel_h][kernel_w] in PyTorch, without kernel_h in a row. */
 #include "nn/layers.h"
 #include "nn/units.h"
+#include "nn/work.h"
+#include "tensor/winograd.h"
 
 #include <string.h>
 
@@ -216,6 +218,47 @@ static uint64_t macs(const mu_node *node)
            (in.channels / config->groups) * out.channels;
 }
 
+/* One of the three passes, which writes `width` channels a group, by direct sums. */
+static void count_direct(mu_step_work *out, uint64_t sums, uint32_t width)
+{
+    const uint64_t padded = mu_work_padded(width, out->lanes), panel = 4 * (uint64_t)out->lanes;
+    out->of[MU_WORK_CONV] += sums / width * padded;
+    out->of[MU_WORK_CONV_READS] += sums / width * ((padded + panel - 1) / panel);
+}
+
+/* By Winograd's algorithm, in so many tiles, from `depth` channels to `width`. */
+static void count_winograd(mu_step_work *out, uint64_t tiles, uint64_t depth, uint64_t width)
+{
+    const uint64_t padded = mu_work_padded(width, out->lanes);
+    out->of[MU_WORK_WINOGRAD] += MU_WINOGRAD_PLANES * tiles * depth * padded;
+    out->of[MU_WORK_WINOGRAD_FLOATS] += MU_WINOGRAD_PLANES * tiles * (mu_work_padded(depth, out->lanes) + padded);
+}
+
+static void work(const mu_node *node, uint32_t batch, bool input_gradient, mu_step_work *out)
+{
+    const mu_conv c = conv_of(node, batch);
+    const uint64_t sums = batch * macs(node);
+    if (!mu_winograd_fits(&c)) {
+        for (int pass = 0; pass < (input_gradient ? 3 : 2); pass++)
+            count_direct(out, sums, (pass == 2 ? c.in_channels : c.out_channels) / c.groups);
+        return;
+    }
+    const uint64_t tiles = batch * mu_winograd_tiles(c.out_height, c.out_width);
+    count_winograd(out, tiles, c.in_channels, c.out_channels);
+    if (mu_winograd_fits_weight(&c))
+        count_winograd(out, tiles, c.in_channels, c.out_channels);
+    else
+        count_direct(out, sums, c.out_channels);
+    if (input_gradient)
+        count_winograd(out, batch * mu_winograd_tiles(c.in_height, c.in_width), c.out_channels, c.in_channels);
+}
+
+static void depthwise_work(const mu_node *node, uint32_t batch, bool input_gradient, mu_step_work *out)
+{
+    const uint32_t channels = node->output.channels;
+    out->of[MU_WORK_DEPTHWISE] += (input_gradient ? 3 : 2) * batch * (macs(node) / channels) * mu_work_padded(channels, out->lanes);
+}
+
 static void slice(mu_unit_walk *walk, const mu_node *node, mu_axis out)
 {
     const mu_conv_config *config = node->config;
@@ -248,20 +291,22 @@ const mu_layer mu_layer_conv = {
     .kind = "conv", .help = "two-dimensional convolution",
     .config_bytes = sizeof(mu_conv_config), .options = options, .option_count = MU_COUNT(options) - 1,
     .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .takes_factor = true, .splits = true,
-    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs, .units = units,
+    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs, .work = work,
+    .units = units,
 };
 
 const mu_layer mu_layer_conv1d = {
     .kind = "conv1d", .help = "convolution along a single row",
     .config_bytes = sizeof(mu_conv_config), .options = options_1d, .option_count = MU_COUNT(options_1d),
     .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .takes_factor = true, .splits = true,
-    .shape = shape_1d, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs, .units = units,
+    .shape = shape_1d, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs, .work = work,
+    .units = units,
 };
 
 const mu_layer mu_layer_depthwise_conv = {
     .kind = "depthwise_conv", .help = "convolution of each channel on its own",
     .config_bytes = sizeof(mu_conv_config), .options = options + 2, .option_count = MU_COUNT(options) - 2,
     .inputs_min = 1, .inputs_max = 1, .takes_relu = true, .takes_factor = true, .splits = true,
-    .shape = depthwise_shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
+    .shape = depthwise_shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs, .work = depthwise_work,
     .units = depthwise_units,
 };

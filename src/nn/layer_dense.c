@@ -1,6 +1,7 @@
 /* Dense: y = x W + b. W is [inputs][units] here and [units][inputs] in PyTorch. */
 #include "nn/layers.h"
 #include "nn/units.h"
+#include "nn/work.h"
 
 #include "base/limits.h"
 
@@ -116,6 +117,14 @@ static uint64_t macs(const mu_node *node)
     return (uint64_t)node->inputs[0].shape.channels * mu_shape_size(node->output);
 }
 
+static void work(const mu_node *node, uint32_t batch, bool input_gradient, mu_step_work *out)
+{
+    const uint64_t inputs = node->inputs[0].shape.channels, outputs = node->output.channels, rows = rows_of(node, batch);
+    out->of[MU_WORK_DENSE] += 2 * rows * inputs * mu_work_padded(outputs, out->lanes);
+    if (input_gradient)
+        out->of[MU_WORK_DENSE] += rows * outputs * mu_work_padded(inputs, out->lanes);
+}
+
 static void units(const mu_node *node, mu_unit_walk *walk)
 {
     const mu_dense_config *config = node->config;
@@ -131,6 +140,6 @@ const mu_layer mu_layer_dense = {
     .kind = "dense", .help = "every output is a weighted sum of all inputs",
     .config_bytes = sizeof(mu_dense_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_ENDS, .takes_relu = true, .takes_factor = true, .splits = true,
-    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
+    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs, .work = work,
     .units = units,
 };

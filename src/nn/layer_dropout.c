@@ -51,5 +51,6 @@ const mu_layer mu_layer_dropout = {
     .kind = "dropout", .help = "in training, some values at random become 0",
     .config_bytes = sizeof(mu_dropout_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_PASSES,
-    .shape = shape, .needs = needs, .forward = forward, .backward = backward, .units = mu_units_pass,
+    .shape = shape, .needs = needs, .forward = forward, .backward = backward, .elementwise = MU_WORK_DROPOUT,
+    .units = mu_units_pass,
 };

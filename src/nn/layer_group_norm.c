@@ -72,5 +72,6 @@ const mu_layer mu_layer_group_norm = {
     .kind = "group_norm", .help = "groups of channels to mean 0 and variance 1 within each example",
     .config_bytes = sizeof(mu_group_norm_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1, .splits = true,
-    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .units = units,
+    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .elementwise = MU_WORK_NORM,
+    .units = units,
 };

@@ -55,5 +55,6 @@ const mu_layer mu_layer_layer_norm = {
     .kind = "layer_norm", .help = "the channels of each pixel or item to mean 0 and variance 1",
     .config_bytes = sizeof(mu_layer_norm_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_PASSES, .splits = true,
-    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .units = mu_units_pass,
+    .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .elementwise = MU_WORK_NORM,
+    .units = mu_units_pass,
 };

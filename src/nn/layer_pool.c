@@ -105,18 +105,21 @@ const mu_layer mu_layer_max_pool = {
     .kind = "max_pool", .help = "the largest value of each window",
     .config_bytes = sizeof(mu_pool_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1,
-    .shape = shape, .needs = max_needs, .forward = max_forward, .backward = max_backward, .units = mu_units_pass,
+    .shape = shape, .needs = max_needs, .forward = max_forward, .backward = max_backward, .elementwise = MU_WORK_POOL,
+    .units = mu_units_pass,
 };
 
 const mu_layer mu_layer_average_pool = {
     .kind = "average_pool", .help = "the mean of each window",
     .config_bytes = sizeof(mu_pool_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1,
-    .shape = shape, .forward = average_forward, .backward = average_backward, .units = mu_units_pass,
+    .shape = shape, .forward = average_forward, .backward = average_backward, .elementwise = MU_WORK_POOL,
+    .units = mu_units_pass,
 };
 
 const mu_layer mu_layer_global_average_pool = {
     .kind = "global_average_pool", .help = "the mean of each channel over the whole image",
     .config_bytes = sizeof(mu_pool_config), .inputs_min = 1, .inputs_max = 1,
-    .shape = global_shape, .forward = average_forward, .backward = average_backward, .units = mu_units_pass,
+    .shape = global_shape, .forward = average_forward, .backward = average_backward, .elementwise = MU_WORK_POOL,
+    .units = mu_units_pass,
 };

@@ -4,6 +4,7 @@
  * The products of all items' inputs are one matrix product before the walk through time, and so are all gradients of weights after it. */
 #include "nn/layers.h"
 #include "nn/units.h"
+#include "nn/work.h"
 
 #include "base/limits.h"
 
@@ -246,6 +247,14 @@ static uint64_t macs(const mu_node *node)
     return (uint64_t)p.r.items * p.inputs * p.wide + state_macs(node);
 }
 
+static void work(const mu_node *node, uint32_t batch, bool input_gradient, mu_step_work *out)
+{
+    const parts p = parts_of(node, batch);
+    out->of[MU_WORK_DENSE] += (input_gradient ? 3 : 2) * p.rows * p.inputs * mu_work_padded(p.wide, out->lanes);
+    out->of[MU_WORK_RECURRENT] += 3 * batch * state_macs(node);
+    out->of[MU_WORK_GATES] += p.rows * p.wide;
+}
+
 /* A unit is one number of the state, with its place in each gate. */
 static void units(const mu_node *node, mu_unit_walk *walk)
 {
@@ -264,7 +273,7 @@ const mu_layer mu_layer_lstm = {
     .config_bytes = sizeof(mu_recurrent_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_REFUSES, .splits = true,
     .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
-    .state_macs = state_macs, .units = units,
+    .state_macs = state_macs, .work = work, .units = units,
 };
 
 const mu_layer mu_layer_gru = {
@@ -272,5 +281,5 @@ const mu_layer mu_layer_gru = {
     .config_bytes = sizeof(mu_recurrent_config), .options = options, .option_count = MU_COUNT(options),
     .inputs_min = 1, .inputs_max = 1, .flat = MU_FLAT_REFUSES, .splits = true,
     .shape = shape, .declare = declare, .needs = needs, .forward = forward, .backward = backward, .macs = macs,
-    .state_macs = state_macs, .units = units,
+    .state_macs = state_macs, .work = work, .units = units,
 };

@@ -5,8 +5,8 @@ import time
 
 from served import Broken, Served, free_port
 
-# Small, but long enough that kills fall into the middle of trainings, whose places are kept every twentieth of a second.
-KEEP_EVERY_S = 0.05
+# Small, but long enough that kills fall into the middle of trainings, whose places are kept fifty times a second.
+KEEP_EVERY_S = 0.02
 EXPERIMENT = """\
 name: chaos
 seed: 3
@@ -23,7 +23,7 @@ model:
     - {dense: d}
 data: {name: writers, devices: 8, examples_per_device: 24, test_examples: 200}
 fleet: mixed
-train: {local_epochs: 12, batch_size: 8, learning_rate: 0.05}
+train: {local_epochs: 60, batch_size: 8, learning_rate: 0.05}
 when: {cohort: 6}
 evaluate: {tier_examples: 0, devices: 0, norm_statistics: trained}
 serve: {wait_for_devices: 8, status_address: "", reported_profiles: false, presence_s: 3600, lease_s: 3600}

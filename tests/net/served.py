@@ -198,10 +198,10 @@ class Served:
         return tasks
 
     def ends(self):
-        """events.jsonl: by task number, which counts the tasks as they were sent, its device and all its ends."""
+        """events.jsonl: by task number, which counts the tasks as they were sent, its device and all its ends, each with its line."""
         tasks, numbers = {}, {}
         with open(self.folder / "events.jsonl") as lines:
-            for line in lines:
+            for place, line in enumerate(lines):
                 event = json.loads(line)
                 name = event["device"], event["task"]
                 if event["event"] == "sent":
@@ -210,18 +210,19 @@ class Served:
                     numbers[name] = len(numbers) + 1
                     tasks[numbers[name]] = event["device"], []
                 else:
-                    tasks[numbers[name]][1].append((event["event"], event["round"]))
+                    tasks[numbers[name]][1].append((event["event"], place))
         return tasks
 
     def check_books(self, synchronous):
         """Every task ended once, and what was acknowledged was merged. An asynchronous method may have discarded it, or have made its last version before it looked at
         it. Returns counts."""
-        acknowledged, ends, last_round = self.acknowledged(), self.ends(), self.rounds_merged()[0]
+        acknowledged, ends = self.acknowledged(), self.ends()
+        last_merged = max(place for _, happened in ends.values() for end, place in happened if end == "merged")
         counts = collections.Counter()
         for number, (device, happened) in ends.items():
             if len(happened) != 1:
                 raise Broken("task %d of device %d ended %d times: %s" % (number, device, len(happened), happened))
-            end, in_round = happened[0]
+            end, place = happened[0]
             counts[end] += 1
             if end == "merged":
                 counts["unheard"] += number not in acknowledged      # the device was not told, or was killed before it could say so
@@ -229,25 +230,21 @@ class Served:
                 raise Broken("task %d of device %d was %s" % (number, device, end))
             elif number in acknowledged and end != "discarded":
                 counts["after the end"] += 1
-                if end != "cancelled" or in_round <= last_round:
-                    raise Broken("task %d of device %d was acknowledged, and %s in round %d" % (number, device, end, in_round))
+                if end != "cancelled" or place < last_merged:
+                    raise Broken("task %d of device %d was acknowledged, and %s before the last version was made" % (number, device, end))
         for number, device in acknowledged.items():
             if number not in ends or ends[number][0] != device:
                 raise Broken("device %d was told that task %d is in, which it was never sent" % (device, number))
-        if self.rounds_merged()[1] != counts["merged"]:
-            raise Broken("rounds.csv has %d updates merged, events.jsonl %d" % (self.rounds_merged()[1], counts["merged"]))
+        with open(self.folder / "rounds.csv", newline="") as file:
+            in_rounds = sum(int(row["merged"]) for row in csv.DictReader(file))
+        if in_rounds != counts["merged"]:
+            raise Broken("rounds.csv has %d updates merged, events.jsonl %d" % (in_rounds, counts["merged"]))
         with sqlite3.connect(self.folder / "store.db") as store:
             left = store.execute("SELECT COUNT(*) FROM updates").fetchone()[0]
         if left:
             raise Broken("the store has %d updates that nobody waits for" % left)
         counts["acknowledged"] = len(acknowledged)
         return counts
-
-    def rounds_merged(self):
-        """The last round, and how many updates were merged in all."""
-        with open(self.folder / "rounds.csv", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return int(rows[-1]["round"]), sum(int(row["merged"]) for row in rows)
 
     def expect_model(self, wanted):
         """The same bytes."""
