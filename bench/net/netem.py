@@ -24,7 +24,7 @@ import time
 import urllib.request
 
 sys.dont_write_bytecode = True      # beside the sources
-from netem_link import Bodies, Direction, Records, Router, open_interface
+from netem_link import Bodies, Direction, Records, Router, hurry, open_interface
 
 Line = collections.namedtuple("Line", "name round_trip_s loss rate_bit_per_s")
 LINES = (Line("fibre", 0.02, 0.0, 50e6), Line("mobile", 0.08, 0.01, 10e6), Line("far", 0.2, 0.03, 2e6), Line("satellite", 0.6, 0.05, 0.5e6))
@@ -78,23 +78,25 @@ class Namespace:
 
 
 class Watcher(threading.Thread):
-    """The coordinator's status, again and again, until it is gone: what it said last."""
+    """The coordinator's status, again and again: what it said last."""
 
     def __init__(self, namespace):
         super().__init__(daemon=True)
-        self.namespace, self.last = namespace, None
+        self.namespace, self.last, self.over = namespace, None, False
 
     def run(self):
+        hurry()                     # whoever makes the router wait must not wait himself
         with open("/run/netns/" + self.namespace) as inside:
             if ctypes.CDLL(None, use_errno=True).setns(inside.fileno(), 0x40000000):   # CLONE_NEWNET, of this thread alone
                 return
-        while True:
+        while not self.over:
             try:
                 with urllib.request.build_opener(urllib.request.ProxyHandler({})).open("http://127.0.0.1:8444/status.json", timeout=5) as answer:
-                    self.last = json.load(answer)
+                    seen = json.load(answer)
+                if not self.last or seen["network"]["requests"] >= self.last["network"]["requests"]:     # the network's side goes first in the end
+                    self.last = seen
             except (OSError, ValueError):
-                if self.last:
-                    return
+                pass                # it was busy, or is gone
             time.sleep(0.05)
 
 
@@ -188,6 +190,7 @@ def run(world, muster, work, rounds):
     if world.router.trouble:
         raise world.router.trouble
     time.sleep(2)                   # for what is under way yet: the last acknowledgements
+    watcher.over = True
     watcher.join()
     events = [[json.loads(text) for text in (work / (device.name + ".log")).read_text().splitlines() if text.startswith("{")] for device in world.devices]
     return events, watcher.last, connect_s
@@ -264,6 +267,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="muster-netem-") as scratch:
         work = pathlib.Path(given.keep or scratch).resolve()
         work.mkdir(exist_ok=True)
+        hurry()
         with World(given.plain, given.seed) as world:
             failed = report(world, work, *run(world, muster, work, given.rounds), given.rounds)
     return failed

@@ -81,6 +81,10 @@ MU_API mu_profile mu_fleet_profile(const mu_fleet *fleet, uint32_t device); /* i
  * before its MU_EVENT_CAME. Not kept in checkpoints: devices tell again. Only the first device that tells takes memory, for all of them; on
  * MU_E_MEMORY, and on MU_E_STATE for a fleet that varies by itself (mu_fleet_varies_by), nothing has changed. */
 MU_API mu_status mu_fleet_tell(mu_fleet *fleet, uint32_t device, const mu_profile *profile, mu_error *err);
+/* What it was seen to be of that: so many times as fast in computing as its class, its rates and its own word have it; above 0, 1 at first. Unlike what it tells
+ * this may change between any two events, whether it is present or not: it touches what its next tasks are planned with, and those alone. Failures are those
+ * of mu_fleet_tell. */
+MU_API mu_status mu_fleet_correct_speed(mu_fleet *fleet, uint32_t device, double factor, mu_error *err);
 /* Does the fleet itself say who is there or how fast, over time (availability:, compute_share:, bandwidth_variation:, battery:)? NULL: no, else the
  * first of these keys. */
 MU_API const char *mu_fleet_varies_by(const mu_fleet *fleet);

@@ -120,6 +120,7 @@ typedef enum mu_work_kind {
     MU_WORK_MOVED,           /* values that other layers read and write */
     MU_WORK_WEIGHTS,         /* trained parameters */
     MU_WORK_FAR,             /* values that are fetched back for the backward pass, where all of the step exceeds the cache */
+    MU_WORK_FAR_WEIGHTS,     /* trained parameters, likewise */
     MU_WORK_KIND_COUNT
 } mu_work_kind;
 typedef struct mu_step_work {

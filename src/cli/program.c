@@ -10,6 +10,7 @@ static const cli_verb *const verbs[] = {
     &cli_verb_search_distreal,
     &cli_verb_list,
     &cli_verb_price,
+    &cli_verb_profile,
     &cli_verb_data,
     &cli_verb_data_fetch,
     &cli_verb_compare,

@@ -40,7 +40,7 @@ bool cli_verb_is_begun_by(const cli_verb *verb, const char *word);
 const char *const *cli_verb_names(void);
 
 /* Each verb is one file. */
-extern const cli_verb cli_verb_run, cli_verb_serve, cli_verb_devices, cli_verb_join, cli_verb_sweep, cli_verb_search_distreal, cli_verb_list, cli_verb_price, cli_verb_data,
+extern const cli_verb cli_verb_run, cli_verb_serve, cli_verb_devices, cli_verb_join, cli_verb_sweep, cli_verb_search_distreal, cli_verb_list, cli_verb_price, cli_verb_profile, cli_verb_data,
     cli_verb_data_fetch, cli_verb_compare, cli_verb_report, cli_verb_extract, cli_verb_status, cli_verb_bench_simulate, cli_verb_bench_scale,
     cli_verb_bench_step, cli_verb_bench_widths, cli_verb_bench_kernels, cli_verb_bench_savings, cli_verb_bench_budgets, cli_verb_version,
     cli_verb_completion, cli_verb_help, cli_verb_help_agent;

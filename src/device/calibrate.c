@@ -127,7 +127,7 @@ static mu_status take_turn(probing *p, uint32_t turn, mu_error *err)
     mu_status status = MU_OK;
     for (size_t i = 0; i < p->count && !status; i++) {
         mu_timed timed = p->timed[i];
-        double step_s;
+        double step_s = 0;
         if (turn == 0 && is_too_much(p, &timed, seconds)) {
             mu_model_destroy(timed.model);
             p->timed[i].model = NULL;

@@ -1,9 +1,11 @@
-/* Least squares with no rate below 0: by one rate at a time, over and over (Lawson and Hanson 1974 have the problem; with 17 unknowns the simplest way does). */
+/* Least squares with no rate below 0: by one rate at a time, over and over (Lawson and Hanson 1974 have the problem; with 18 unknowns the simplest way does). */
 #include "device/calibrate.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MOST_PER_S 1e18 /* what is faster takes no time; what a class may have ends there too */
 
 enum { KINDS = MU_WORK_KIND_COUNT, ROUNDS = 1500 };
 
@@ -76,8 +78,10 @@ void mu_rates_fit(const mu_timed *timed, size_t count, mu_rates *out)
                 continue;
             least = left;
             *out = (mu_rates){ .lanes = lanes[l], .cache_bytes = cache_bytes };
-            for (int kind = 0; kind < KINDS; kind++)
-                out->per_s[kind] = seconds[kind] > 0.0 ? e.scale[kind] / seconds[kind] : 0.0;
+            for (int kind = 0; kind < KINDS; kind++) {
+                const double per_s = seconds[kind] > 0.0 ? e.scale[kind] / seconds[kind] : INFINITY;
+                out->per_s[kind] = per_s <= MOST_PER_S ? per_s : 0.0;
+            }
         }
     double log_sum = 0.0;
     for (size_t i = 0; i < count; i++) {

@@ -358,6 +358,7 @@ void mu_fleet_destroy(mu_fleet *fleet)
     free(fleet->class_of);
     free(fleet->told);
     free(fleet->told_class);
+    free(fleet->speed_seen);
     free(fleet->order);
     free(fleet->path);
     mu_conf_destroy(fleet->conf);
@@ -443,5 +444,7 @@ mu_profile mu_fleet_profile(const mu_fleet *fleet, uint32_t device)
     }
     if (fleet->told)
         mu_fleet_told_profile(fleet, device, &profile);
+    if (fleet->speed_seen && fleet->speed_seen[device] > 0.0)
+        scale_speed(&profile, fleet->speed_seen[device]);
     return profile;
 }

@@ -34,6 +34,7 @@ struct mu_fleet {
     mu_variation     variation;
     mu_battery      *battery; /* NULL: none */
     mu_profile      *told;       /* [devices] what devices told of themselves, 0 where they said nothing; NULL: nobody has told anything */
+    double          *speed_seen; /* [devices] mu_fleet_correct_speed, 0: nothing; NULL: of nobody */
     uint16_t        *told_class; /* [devices] with it: the class of each */
 };
 

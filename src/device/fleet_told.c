@@ -75,13 +75,30 @@ static mu_status take_memory(mu_fleet *fleet, mu_error *err)
     return MU_OK;
 }
 
+static mu_status check_varies(const mu_fleet *fleet, uint32_t device, mu_error *err)
+{
+    const char *varies_by = mu_fleet_varies_by(fleet);
+    return varies_by ? mu_error_set(err, MU_E_STATE, "device %u tells what it is, but the fleet has '%s': its devices are made up", device, varies_by) : MU_OK;
+}
+
+mu_status mu_fleet_correct_speed(mu_fleet *fleet, uint32_t device, double factor, mu_error *err)
+{
+    MU_ASSERT(device < fleet->devices && factor > 0.0);
+    mu_status status = check_varies(fleet, device, err);
+    if (status)
+        return status;
+    if (!fleet->speed_seen && !(fleet->speed_seen = calloc(fleet->devices, sizeof *fleet->speed_seen)))
+        return mu_error_set(err, MU_E_MEMORY, "no memory for how fast %u devices were seen to be", fleet->devices);
+    fleet->speed_seen[device] = factor;
+    return MU_OK;
+}
+
 mu_status mu_fleet_tell(mu_fleet *fleet, uint32_t device, const mu_profile *profile, mu_error *err)
 {
     MU_ASSERT(device < fleet->devices);
-    const char *varies_by = mu_fleet_varies_by(fleet);
-    if (varies_by)
-        return mu_error_set(err, MU_E_STATE, "device %u tells what it is, but the fleet has '%s': its devices are made up", device, varies_by);
-    mu_status status = take_memory(fleet, err);
+    mu_status status = check_varies(fleet, device, err);
+    if (!status)
+        status = take_memory(fleet, err);
     if (status)
         return status;
     fleet->told_class[device] = (uint16_t)class_named(fleet, device, profile->name);

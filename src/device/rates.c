@@ -22,6 +22,7 @@ static const mu_option rows[] = {
     RATE(MU_WORK_MOVED, "moved_floats", "values that layers read and write"),
     RATE(MU_WORK_WEIGHTS, "weight_floats", "trained parameters"),
     RATE(MU_WORK_FAR, "far_floats", "values that have left the cache before the backward pass"),
+    RATE(MU_WORK_FAR_WEIGHTS, "far_weights", "trained parameters that have left it by their next use"),
     { "macs_per_s", MU_OPTION_REAL, offsetof(mu_rates, macs_per_s), 0, 1e18, "0", NULL, "MAC/s",
       "speed of the device that they were measured on: one with twice as much is twice as fast in all of them; 0: the class's own" },
     { "lanes", MU_OPTION_COUNT, offsetof(mu_rates, lanes), 1, 64, "1", NULL, "floats", "that a vector of its processor holds" },

@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct mu_experiment {
-    const char          *path; /* of the file, for messages while it is read */
+    char                *path; /* of the file */
     mu_conf             *conf;
     mu_conf             *options; /* of the methods, gathered by method; TEXT options point into it */
     const char          *recipe;
@@ -539,11 +539,11 @@ mu_status mu_experiment_load_with(const char *path, const char *recipe, const ch
     mu_experiment *e = status ? NULL : calloc(1, sizeof *e);
     if (!e)
         return status ? status : mu_error_set(err, MU_E_MEMORY, "no memory for the experiment");
-    e->path = path;
+    e->path = strdup(path);
     e->more = methods;
     e->more_count = method_count;
     mu_conf *file = NULL;
-    status = mu_conf_load(path, &file, err);
+    status = e->path ? mu_conf_load(path, &file, err) : mu_error_set(err, MU_E_MEMORY, "no memory for the experiment");
     for (size_t i = 0; i < setting_count && !status; i++)
         status = mu_conf_set(file, settings[i], err);
     if (!status)
@@ -572,6 +572,7 @@ void mu_experiment_destroy(mu_experiment *e)
     for (int q = 0; q < MU_QUESTION_COUNT; q++)
         free(e->states[q]);
     free(e->name);
+    free(e->path);
     mu_conf_destroy(e->options);
     mu_conf_destroy(e->conf);
     free(e);

@@ -110,6 +110,7 @@ static mu_status send_task(void *self, const mu_task *task, mu_version *start, m
     sent->device = task->device;
     sent->sent_at = task->sent_at;
     sent->planned_s = task->price.download_s + task->price.compute_s + task->price.upload_s;
+    sent->planned_compute_s = task->price.compute_s;
     sent->planned_end = mu_time_later(task->sent_at, mu_time_from_s(sent->planned_s));
     if (task->plan.kept) {
         size_t units = mu_units_count(network->config.federation->units);

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "muster/version.h"
+#include "net/client_authorities.h"
 #include "net/client_certificate.h"
 #include "net/wire.h"
 
@@ -258,6 +259,7 @@ static void set_up_connection(mu_client *client)
     curl_easy_setopt(curl, CURLOPT_MAXCONNECTS, 1L);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "muster/" MU_VERSION);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(1e3 * client->config.connect_s));
+    mu_client_authorities_set_up(curl);
     mu_client_pin_set_up(&client->pin, curl);
 }
 

@@ -239,10 +239,19 @@ static void linger(mu_coordinator *c, double linger_s)
         mu_desk_take(c->desk, 0.2, c->serve.presence_s, &event);
 }
 
+/* Its last checkpoint is there. What came before it was forgotten then, unless the coordinator was killed between the two. */
+static mu_status forget_rest(mu_coordinator *c, mu_error *err)
+{
+    mu_carrier carrier = mu_network_carrier(c->network);
+    return carrier.saved(carrier.self, err);
+}
+
 mu_status mu_coordinator_run(mu_coordinator *c, double linger_s, mu_error *err)
 {
     mu_error why = { 0 };
     mu_status status = mu_federation_run(c->federation, &why);
+    if (!status)
+        status = forget_rest(c, &why);
     if (err)
         *err = why;
     mu_look_finished(c->look, status == MU_OK ? "finished" : status == MU_E_INTERRUPTED ? "interrupted" : why.message);

@@ -35,6 +35,13 @@ static enum MHD_Result has_room(void *self, const struct sockaddr *address, sock
     return atomic_load(&http->connections) < http->connections_max ? MHD_YES : MHD_NO;
 }
 
+/* No address has anything in it that would be written as %XX, so such a one is what it says, and unknown: "%00" ends nothing. */
+static size_t leave_as_it_is(void *self, struct MHD_Connection *connection, char *text)
+{
+    (void)self, (void)connection;
+    return strlen(text);
+}
+
 /* Never more than there are descriptors for. */
 static unsigned connections_max(uint32_t wanted)
 {
@@ -54,13 +61,16 @@ static mu_status start(mu_http *http, mu_error *err)
     if (!status) {
         unsigned most = connections_max(http->serve.connections_max);
         http->connections_max = most;
+        /* By poll, which looks at active connections alone: held polls are suspended. By epoll libmicrohttpd 0.9.75 turns in circles for as long as a TLS handshake
+         * waits for its other side: a whole core, for as long as anybody likes. */
         const struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, certificate }, { MHD_OPTION_HTTPS_MEM_KEY, 0, key },
                                               { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities }, { MHD_OPTION_END, 0, NULL } };
-        http->devices = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (http->serve.tls ? MHD_USE_TLS : 0), 0, has_room, http,
+        http->devices = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (http->serve.tls ? MHD_USE_TLS : 0), 0, has_room, http,
                                          mu_http_on_request, http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, SERVING_THREADS,
                                          MHD_OPTION_CONNECTION_LIMIT, SERVING_THREADS * most, MHD_OPTION_PER_IP_CONNECTION_LIMIT, most / 2 + 1, /* nobody takes all */
                                          MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES,
                                          MHD_OPTION_NOTIFY_COMPLETED, mu_http_on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, note_connection, http,
+                                         MHD_OPTION_UNESCAPE_CALLBACK, leave_as_it_is, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
                                          MHD_OPTION_ARRAY, http->serve.tls ? tls : tls + MU_COUNT(tls) - 1, MHD_OPTION_END);
         if (!http->devices)
             status = mu_error_set(err, MU_E_NETWORK, "the server on %s cannot be started", http->serve.address);

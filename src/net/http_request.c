@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- suspended connections: on a worker, held, waiting for a file ---- */
 
@@ -123,13 +124,29 @@ bool mu_http_argument(mu_http_request *request, const char *name, const char **v
 
 /* ---- the headers ---- */
 
-/* What the headers say of the body: UINT64_MAX where its length is not said. */
-static void look_for_body(mu_http_request *request)
+static enum MHD_Result count_length(void *self, enum MHD_ValueKind kind, const char *name, const char *value)
 {
+    (void)kind, (void)value;
+    *(unsigned *)self += !strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) || !strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+    return MHD_YES;
+}
+
+/* What the headers say of the body: UINT64_MAX where its length is not said. False: they say it twice, so that a proxy in between may see another end of it, and the
+ * next request elsewhere, than is seen here. */
+static bool look_for_body(mu_http_request *request)
+{
+    unsigned said = 0;
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_length, &said);
     const char *length = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
     const char *encoding = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
     request->body_announced = encoding ? UINT64_MAX : length ? strtoull(length, NULL, 10) : 0; /* libmicrohttpd has checked that it is a number */
     request->has_body = request->body_announced > 0;
+    if (said <= 1)
+        return true;
+    request->has_body = true;
+    request->body_announced = UINT64_MAX; /* it is not read: nobody knows where it ends */
+    mu_http_refuse(request, MHD_HTTP_BAD_REQUEST, "not-understood", 0, "the headers say more than once how long the body is");
+    return false;
 }
 
 /* Requests without a session count for the address that they come from. */
@@ -235,8 +252,8 @@ enum MHD_Result mu_http_on_request(void *self, struct MHD_Connection *connection
         *own = request = request_create(self, connection);
         if (!request)
             return MHD_NO;
-        look_for_body(request);
-        look_at_headers(request, method, url);
+        if (look_for_body(request))
+            look_at_headers(request, method, url);
         bool on_worker = !request->status && request->route->begin && send_to_worker(request, MU_HTTP_BEGINS, request->route->begin);
         return on_worker ? MHD_YES : go_on_receiving(request);
     }

@@ -5,7 +5,10 @@
 #include "base/limits.h"
 
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <sodium.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static test_request get(const char *path, const char *session) { return (test_request){ .method = "GET", .path = path, .session = session }; }
@@ -18,6 +21,7 @@ static void unknown_requests_are_refused(void **state)
     test_server_listen(&server);
     const test_request requests[] = { { .method = "GET", .path = "/" },
                                       { .method = "GET", .path = "/v1/hello/more" },
+                                      { .method = "GET", .path = "/v1/hello%00" },
                                       { .method = "POST", .path = "/v1/hello", .body = "x", .bytes = 1 },
                                       { .method = "DELETE", .path = "/v1/job" },
                                       { .method = "POST", .path = "/v1/tasks/x/update" },
@@ -409,6 +413,34 @@ static void people_may_only_look(void **state)
     test_server_release(&server);
 }
 
+static double processor_s(void)
+{
+    struct rusage used;
+    assert_int_equal(getrusage(RUSAGE_SELF, &used), 0);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + 1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+/* Whoever begins a handshake and says no more costs a connection, and not a core. */
+static void a_handshake_that_waits_takes_no_processor(void **state)
+{
+    (void)state;
+    test_server server;
+    test_server_init(&server);
+    server.serve.tls = true;
+    test_server_listen(&server);
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    address.sin_port = htons((uint16_t)atoi(strrchr(mu_http_url(server.http), ':') + 1));
+    static const unsigned char half_a_hello[] = { 0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3 };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(send(fd, half_a_hello, sizeof half_a_hello, 0), sizeof half_a_hello);
+    double before_s = processor_s();
+    usleep(500000);
+    assert_true(processor_s() - before_s < 0.1);
+    close(fd);
+    test_server_release(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +457,7 @@ int main(void)
         cmocka_unit_test(nothing_is_answered_before_it_is_open),
         cmocka_unit_test(addresses_are_checked),
         cmocka_unit_test(people_may_only_look),
+        cmocka_unit_test(a_handshake_that_waits_takes_no_processor),
     };
     return cmocka_run_group_tests_name("net_http", tests, NULL, NULL);
 }

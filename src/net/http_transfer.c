@@ -192,6 +192,8 @@ mu_status mu_transfer_push(mu_transfer *transfer, const void *bytes, size_t size
     else {
         transfer->have_bytes += size_bytes;
         status = mu_blob_reader_push(transfer->reader, bytes, size_bytes, err);
+        if (status == MU_E_LIMIT || status == MU_E_UNSUPPORTED) /* a head that no blob has: sent again it would be no better */
+            status = mu_error_prefix(err, MU_E_PARSE, "the update of task %llu: ", (unsigned long long)transfer->config.task);
     }
     if (status) {
         cut(transfer, NULL);

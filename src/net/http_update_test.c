@@ -359,6 +359,32 @@ static void what_must_not_touch_the_model_fails_its_task(void **state)
     test_server_release(&f.server);
 }
 
+/* A head that no blob has: sent again it would be no better. */
+static void a_blob_that_is_none_fails_its_task(void **state)
+{
+    (void)state;
+    static const struct { size_t at; unsigned char value; } wrong[] = { { 0, 'm' }, { 8, 1 }, { 18, 255 }, { 20, 77 } }; /* magic, floats, floats of a chunk, encoding */
+    fixture f;
+    begin(&f);
+    int failed, arrived;
+    for (size_t i = 0; i < MU_COUNT(wrong); i++) {
+        test_update update;
+        uint64_t task = 40 + i;
+        test_put_task(&f.server, task, f.device.number, 5000);
+        test_update_make(&f.server, &update, task, 5000, 11);
+        bool complete;
+        announce(&f, &update, &complete);
+        update.blob[wrong[i].at] = wrong[i].value;
+        test_request request = put(&f, &update, 0, update.blob_bytes);
+        test_refused(&f.server, &request, 422, "not-the-blob");
+        count_events(&f, &failed, &arrived, NULL);
+        assert_int_equal(failed, 1);
+        assert_int_equal(arrived, 0);
+        test_update_release(&update);
+    }
+    test_server_release(&f.server);
+}
+
 static unsigned char bits[3];
 static void other_floats(Muster__UpdateHead *head) { head->floats++; }
 static void blob_too_small(Muster__UpdateHead *head) { head->blob_bytes = 23; }
@@ -597,6 +623,7 @@ int main(void)
         cmocka_unit_test(a_damaged_chunk_is_sent_again),
         cmocka_unit_test(offsets_and_sizes_are_checked),
         cmocka_unit_test(what_must_not_touch_the_model_fails_its_task),
+        cmocka_unit_test(a_blob_that_is_none_fails_its_task),
         cmocka_unit_test(heads_are_checked),
         cmocka_unit_test(a_task_that_was_trained_again_starts_afresh),
         cmocka_unit_test(tasks_that_are_over_are_gone),

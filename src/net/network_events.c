@@ -292,8 +292,9 @@ static mu_status hand_arrived(mu_network *network, mu_sent *sent, mu_event *even
     if (status)
         return hand_lost(network, sent, why.message, event);
     event->measured = &network->measured;
+    status = mu_told_learn(network, sent, network->measured.compute_s, err);
     mu_network_end_task(network, sent);
-    return MU_OK;
+    return status;
 }
 
 /* A device that is there and comes again has nothing new to say, or it goes first: what it told is taken back and told anew. */
@@ -311,6 +312,7 @@ static mu_status hand_presence(mu_network *network, const mu_waiting *from, mu_e
     memcpy(&now, from->extra, sizeof now);
     now.device = from->device;
     now.settled = told->settled;
+    now.speed = told->speed;
     now.is_known = now.is_there = true;
     if (told->is_there) {
         *handed = *again = memcmp(told, &now, sizeof now) != 0;

@@ -10,7 +10,7 @@ typedef struct mu_sent {
     mu_task_id      id;
     uint32_t        device;
     mu_time_us      sent_at, planned_end;
-    double          planned_s;
+    double          planned_s, planned_compute_s;
     bool           *kept;     /* its own copy; NULL: the whole model */
     const mu_start *start;
     uint64_t        arrival;  /* how many had come before it did, + 1; 0: its update is not in yet */
@@ -36,6 +36,7 @@ typedef struct mu_told {
     char     class_name[MU_TOLD_CLASS_BYTES];
     double   macs_per_s, download_bit_per_s, upload_bit_per_s, latency_s, active_w, idle_w, radio_w;
     uint64_t memory_bytes;
+    double   speed; /* seen in its tasks: how many times as fast in computing as it was said to be; 0: nothing seen yet */
     uint32_t is_there, is_known;
 } mu_told;
 
@@ -92,6 +93,8 @@ void      mu_network_release_events(mu_network *network);
 mu_told   mu_told_of(uint32_t device, const mu_desk_report *report);
 mu_desk_report mu_told_report(const mu_told *told);
 mu_status mu_told_apply(mu_network *network, const mu_told *told, mu_error *err);
+/* A task of its has come in: how long it was planned to compute, and did. What its next ones are planned with follows, where devices' word counts. */
+mu_status mu_told_learn(mu_network *network, const mu_sent *sent, double measured_compute_s, mu_error *err);
 size_t    mu_network_save(void *self, unsigned char *into);
 mu_status mu_network_restore(void *self, const unsigned char *from, size_t size_bytes, mu_error *err);
 

@@ -45,7 +45,28 @@ mu_status mu_told_apply(mu_network *network, const mu_told *told, mu_error *err)
     if (status || !network->config.serve->reported_profiles)
         return status;
     mu_desk_report report = mu_told_report(told);
-    return mu_fleet_tell(network->config.fleet, told->device, &report.profile, err);
+    status = mu_fleet_tell(network->config.fleet, told->device, &report.profile, err);
+    if (!status && told->speed > 0.0)
+        status = mu_fleet_correct_speed(network->config.fleet, told->device, told->speed, err);
+    return status;
+}
+
+/* Each task counts for a quarter, what was before it for the rest; the first one for all. Within bounds, because a device's clock, too, is only its word. */
+mu_status mu_told_learn(mu_network *network, const mu_sent *sent, double measured_compute_s, mu_error *err)
+{
+    static const double share = 0.25, most = 100.0;
+    mu_told *told = &network->told[sent->device];
+    if (!network->config.serve->reported_profiles || !told->is_known || !(sent->planned_compute_s > 0.0) || !(measured_compute_s > 0.0) ||
+        measured_compute_s > MU_MEASURED_TIME_MAX_S)
+        return MU_OK;
+    /* A device has one task at a time, so this one was planned with the speed that is known now. */
+    const double before = told->speed > 0.0 ? told->speed : 1.0, seen = before * sent->planned_compute_s / measured_compute_s;
+    double now = told->speed > 0.0 ? (1.0 - share) * before + share * seen : seen;
+    now = now < 1.0 / most ? 1.0 / most : now > most ? most : now;
+    mu_status status = mu_fleet_correct_speed(network->config.fleet, sent->device, now, err);
+    if (!status)
+        told->speed = now;
+    return status;
 }
 
 /* ---- in a checkpoint ---- */

@@ -4,14 +4,12 @@
 
 #include "nn/cost.h"
 
-#include <string.h>
-
 static const char *const names[] = {
     [MU_WORK_STEPS] = "steps", [MU_WORK_LAYERS] = "layers", [MU_WORK_DENSE] = "dense_macs", [MU_WORK_CONV] = "conv_macs",
     [MU_WORK_CONV_READS] = "conv_reads", [MU_WORK_WINOGRAD] = "winograd_macs", [MU_WORK_WINOGRAD_FLOATS] = "winograd_floats",
     [MU_WORK_DEPTHWISE] = "depthwise_macs", [MU_WORK_RECURRENT] = "recurrent_macs", [MU_WORK_GATES] = "gates", [MU_WORK_NORM] = "norm_floats",
     [MU_WORK_POOL] = "pool_floats", [MU_WORK_DROPOUT] = "dropout_floats", [MU_WORK_LOSS] = "loss_floats", [MU_WORK_MOVED] = "moved_floats",
-    [MU_WORK_WEIGHTS] = "weight_floats", [MU_WORK_FAR] = "far_floats",
+    [MU_WORK_WEIGHTS] = "weight_floats", [MU_WORK_FAR] = "far_floats", [MU_WORK_FAR_WEIGHTS] = "far_weights",
 };
 _Static_assert(MU_COUNT(names) == MU_WORK_KIND_COUNT, "every kind of work has its name");
 
@@ -48,9 +46,12 @@ mu_step_work mu_model_work(const mu_model *model, uint32_t batch_size, uint32_t 
         kept += layer.cost.activation_bytes / sizeof(float);
         count_node(model, &model->nodes[i], batch_size, &work);
     }
-    /* What is kept for the backward pass has left the cache by then, as far as all of the step does not fit into it. */
-    const uint64_t all = kept + 3 * (uint64_t)model->trainable_count;
-    if (all > cache)
-        work.of[MU_WORK_FAR] = (uint64_t)((double)kept * (1.0 - (double)cache / (double)all));
+    /* What is kept for the backward pass has left the cache by then, and weights by their next use, as far as all of the step does not fit into it. */
+    const uint64_t weights = model->trainable_count, all = kept + 3 * weights;
+    if (all > cache) {
+        const double share = 1.0 - (double)cache / (double)all;
+        work.of[MU_WORK_FAR] = (uint64_t)((double)kept * share);
+        work.of[MU_WORK_FAR_WEIGHTS] = (uint64_t)((double)weights * share);
+    }
     return work;
 }

@@ -37,7 +37,8 @@ def moment_s(length_s, chance):
 
 
 def disturb(served, length_s, coordinator_kills, device_kills, seed):
-    """Until the federation has ended, with at most so many kills; `length_s` is what it takes undisturbed."""
+    """Until the federation has ended, with at most so many kills; `length_s` is what it takes undisturbed. The coordinator's last kill is kept for when all rounds are
+    made."""
     chance = random.Random(seed)
     after_s = moment_s(length_s, chance)            # of the coordinator's start
     next_s, number = None, 0                        # when a device is killed, and which
@@ -46,9 +47,13 @@ def disturb(served, length_s, coordinator_kills, device_kills, seed):
         if not served.devices and served.look_for_tokens():
             served.start_devices()
         now_s = time.monotonic()
-        if served.kills["coordinator"] < coordinator_kills and now_s - served.coordinator.began_s >= after_s:
+        left = coordinator_kills - served.kills["coordinator"]
+        if left > 1 and now_s - served.coordinator.began_s >= after_s:
             served.kill_coordinator()
             after_s = moment_s(length_s, chance)
+        elif left == 1 and served.has_all_rounds():
+            time.sleep(0.3 * chance.random())
+            served.kill_coordinator()
         if served.devices and served.kills["device"] < device_kills and (next_s is None or now_s >= next_s):
             if next_s is not None:
                 served.kill_device(number)
