@@ -183,7 +183,7 @@ static void federate(const char *recipe, const char *text)
 #define FEDERATION                                                                                                                                  \
     "rounds: 3\nmodel: mlp\ndata: {name: writers, devices: 3, examples_per_device: 40, test_examples: 20}\n"                                        \
     "train: {local_epochs: 2, batch_size: 10}\nwhen: {cohort: 3}\nevaluate: {tier_examples: 0, devices: 0}\n"                                        \
-    "serve: {address: '127.0.0.1:0', status_address: '', wait_for_devices: 3}\n"
+    "serve: {address: '127.0.0.1:0', status_address: '', wait_for_devices: 3, reported_profiles: false}\n"
 
 static void test_agents_end_where_the_simulator_does_though_stopped_at_every_turn(void **state)
 {
@@ -485,7 +485,7 @@ static void test_a_limit_in_the_middle_is_waited_for_and_changes_no_bit(void **s
     (void)state;
     by_hand h;
     begin_by_hand(&h, "fedavg");
-    mu_plan plan = plan_of(&h, 600);
+    mu_plan plan = plan_of(&h, 3000); /* longer than the time between two words */
     set_battery("90\n");
     h.device->config.battery_min_share = 0.5;
     h.device->config.tasks_max = 1;

@@ -259,6 +259,7 @@ class Served:
         with sqlite3.connect(self.folder / "store.db") as store:
             store.execute("INSERT INTO updates(task, device, head) VALUES(1, 0, x'00')")
         store.close()
+        self.devices = {}           # they have heard the end, or were stopped
         self.start_coordinator()
         while not self.look():
             time.sleep(0.01)
