@@ -213,6 +213,7 @@ static void sweep_updates(const mu_network *network)
 static mu_status saved(void *self, mu_error *err)
 {
     mu_network *network = self;
+    network->epoch++;
     forgotten f = { .network = network };
     mu_status status = mu_store_each_update(network->config.store, gather_forgotten, &f, err);
     if (!status)

@@ -11,6 +11,11 @@
 
 #define LOOK_EVERY_S 1.0 /* at leases, and whether to stop */
 
+/* An event's kind in the journal, and above it its epoch: a checkpoint that was written just before the coordinator fell over has what the journal still holds, so
+ * events of an epoch before it are passed over. */
+#define KIND_BITS 8
+#define EPOCH_MASK (UINT32_MAX >> KIND_BITS)
+
 /* ---- the queue ---- */
 
 static mu_status enqueue(mu_network *network, mu_waiting event, const void *extra, size_t extra_bytes, mu_error *err)
@@ -44,14 +49,15 @@ void mu_network_release_events(mu_network *network)
 static mu_status take_from_journal(void *self, const mu_store_event *event, mu_error *err)
 {
     mu_network *network = self;
-    bool good = event->kind >= MU_WAITING_ARRIVED && event->kind <= MU_WAITING_WENT && event->device < mu_desk_devices(network->config.desk);
-    if (good && event->kind == MU_WAITING_CAME)
+    const uint32_t kind = event->kind & ((1u << KIND_BITS) - 1);
+    bool good = kind >= MU_WAITING_ARRIVED && kind <= MU_WAITING_WENT && event->device < mu_desk_devices(network->config.desk);
+    if (good && kind == MU_WAITING_CAME)
         good = event->extra_bytes == sizeof(mu_told) && memchr((const char *)event->extra + offsetof(mu_told, class_name), '\0', MU_TOLD_CLASS_BYTES);
-    if (good && event->kind == MU_WAITING_LOST)
+    if (good && kind == MU_WAITING_LOST)
         good = event->extra_bytes > 0 && event->extra[event->extra_bytes - 1] == '\0';
     if (!good)
         return mu_error_set(err, MU_E_STATE, "the store's journal has an event that this federation cannot have had");
-    const mu_waiting waiting = { .kind = (mu_waiting_kind)event->kind, .at = event->at, .task = event->task, .label = event->label,
+    const mu_waiting waiting = { .kind = (mu_waiting_kind)kind, .epoch = event->kind >> KIND_BITS, .at = event->at, .task = event->task, .label = event->label,
                                  .device = event->device };
     return enqueue(network, waiting, event->extra, event->extra_bytes, err);
 }
@@ -189,7 +195,7 @@ static mu_status write_journal(mu_network *network, mu_error *err)
         return mu_error_set(err, MU_E_MEMORY, "no memory for %zu events", network->queue_count);
     for (size_t i = 0; i < network->queue_count; i++) {
         const mu_waiting *from = &network->queue[i];
-        events[i] = (mu_store_event){ .kind = from->kind, .at = from->at, .task = from->task, .label = from->label, .device = from->device,
+        events[i] = (mu_store_event){ .kind = (uint32_t)from->kind | (network->epoch & EPOCH_MASK) << KIND_BITS, .at = from->at, .task = from->task, .label = from->label, .device = from->device,
                                       .extra = from->extra, .extra_bytes = from->extra_bytes };
     }
     mu_status status = mu_store_append_events(network->config.store, events, network->queue_count, err);
@@ -390,8 +396,9 @@ mu_status mu_network_next(void *self, mu_event *event, mu_error *err)
         if (status)
             return status;
         mu_waiting from = network->queue[network->queue_first++];
-        bool handed, again;
-        status = hand_out(network, &from, event, &handed, &again, err);
+        bool handed = false, again = false;
+        if (!network->is_replaying || from.epoch == (network->epoch & EPOCH_MASK))
+            status = hand_out(network, &from, event, &handed, &again, err);
         if (again)
             network->queue_first--;
         else

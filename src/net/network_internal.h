@@ -21,6 +21,7 @@ typedef struct mu_sent {
 typedef enum mu_waiting_kind { MU_WAITING_ARRIVED = 1, MU_WAITING_LOST, MU_WAITING_TIMER, MU_WAITING_CAME, MU_WAITING_WENT } mu_waiting_kind;
 typedef struct mu_waiting {
     mu_waiting_kind kind;
+    uint32_t        epoch; /* of the federation's checkpoints: how many there were when it was written */
     mu_time_us      at;
     uint64_t        task, label;
     uint32_t        device;
@@ -66,6 +67,7 @@ struct mu_network {
     mu_waiting *queue; /* of events to be handed out, all in the journal */
     size_t      queue_first, queue_count, queue_capacity;
     bool        is_replaying;
+    uint32_t    epoch; /* checkpoints until now */
     uint32_t    told_again, tell_again; /* devices up to here ... of those up to there have been told of again after a resume */
     double      leases_checked_s;
 

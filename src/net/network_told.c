@@ -74,12 +74,13 @@ mu_status mu_told_learn(mu_network *network, const mu_sent *sent, double measure
 typedef struct saved_head {
     mu_time_us last_at;
     uint64_t   count;
+    uint64_t   epoch; /* with this checkpoint */
 } saved_head;
 
 size_t mu_network_save(void *self, unsigned char *into)
 {
     const mu_network *network = self;
-    saved_head head = { .last_at = network->last_at };
+    saved_head head = { .last_at = network->last_at, .epoch = network->epoch + 1 };
     size_t used_bytes = sizeof head;
     for (uint32_t device = 0; device < mu_desk_devices(network->config.desk); device++) {
         const mu_told *told = &network->told[device];
@@ -105,6 +106,7 @@ mu_status mu_network_restore(void *self, const unsigned char *from, size_t size_
     if (size_bytes < sizeof head || (size_bytes - sizeof head) % sizeof(mu_told) || head.count != (size_bytes - sizeof head) / sizeof(mu_told))
         return mu_error_set(err, MU_E_STATE, "the checkpoint is not of a federation that was served");
     network->last_at = head.last_at;
+    network->epoch = (uint32_t)head.epoch;
     network->tell_again = mu_desk_devices(network->config.desk);
     for (uint64_t i = 0; i < head.count; i++) {
         mu_told told;

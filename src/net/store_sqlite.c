@@ -184,6 +184,9 @@ static mu_status make_tables(const mu_store *store, mu_error *err)
 
 static mu_status open_file(mu_store *store, mu_error *err)
 {
+    int made = open(store->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* for its owner alone; what SQLite puts beside it follows that. An empty file is a new store */
+    if (made >= 0)
+        close(made);
     int code = sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (code != SQLITE_OK)
         return mu_store_failed(store, code, err);
