@@ -27,7 +27,7 @@ typedef struct mu_network_config {
     mu_starts  *starts;
     void       *self;
     void      (*live)(void *self); /* the journal is behind it: from now on devices may come in */
-    bool      (*stop)(void *self); /* asked while it waits, about once a second and when the desk is interrupted */
+    bool      (*stop)(void *self); /* asked about once a second while it waits */
 } mu_network_config;
 
 mu_status  mu_network_create(const mu_network_config *config, mu_network **out, mu_error *err);
