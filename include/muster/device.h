@@ -18,7 +18,8 @@ typedef enum mu_precision { MU_PRECISION_FP32, MU_PRECISION_BF16, MU_PRECISION_I
 typedef struct mu_rates {
     double   macs_per_s;  /* fp32, of the device that was measured: one that has more or less is as much faster or slower in everything */
     uint32_t lanes;       /* floats in a vector of its processor */
-    uint64_t cache_bytes; /* its last cache */
+    uint64_t near_bytes;  /* the cache that a core has for itself */
+    uint64_t cache_bytes; /* the last one */
     double   per_s[MU_WORK_KIND_COUNT]; /* 0: takes no time */
 } mu_rates;
 MU_API double           mu_rates_step_s(const mu_rates *rates, const mu_model *model, uint32_t batch_size);
@@ -152,7 +153,7 @@ typedef struct mu_calibration {
 /* Times training steps of small networks of its own, one after the other and all of them several times, on the calling thread and with the kernels in use, and
  * finds the rates that explain these times best. None of the built-in networks is among them. MU_E_MEMORY; MU_E_RANGE: too slow to measure anything. */
 MU_API mu_status mu_calibrate(const mu_calibration_config *config, mu_calibration *out, mu_error *err);
-/* How long a training step takes here: in each turn the median of the steps that fit into `seconds`, at least three; of these the least. */
+/* How long a training step takes here: in each turn the median of the steps that begin within `seconds`; of these the least. */
 MU_API mu_status mu_step_measure(const mu_model *model, uint32_t batch_size, double seconds, uint32_t turns, double *step_s, mu_error *err);
 
 /* ---- batteries ---- */

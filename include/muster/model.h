@@ -112,15 +112,19 @@ typedef enum mu_work_kind {
     MU_WORK_CONV_READS,      /* values that these read, one for every four vectors of channels that it is multiplied with */
     MU_WORK_WINOGRAD,        /* macs of Winograd's products */
     MU_WORK_WINOGRAD_FLOATS, /* values that are transformed there and back */
+    MU_WORK_WINOGRAD_WEIGHTS, /* transformed weights, as often as they are made */
     MU_WORK_DEPTHWISE,       /* macs of depthwise convolutions */
+    MU_WORK_DEPTHWISE_ROWS,  /* rows of pixels that these go along, for each vector of channels */
     MU_WORK_RECURRENT,       /* macs of recurrent layers with their own state */
-    MU_WORK_GATES,           /* of recurrent units, item by item */
+    MU_WORK_GATES,           /* of recurrent units, item by item; an LSTM's state is one more */
     MU_WORK_NORM, MU_WORK_POOL, MU_WORK_DROPOUT, /* values */
     MU_WORK_LOSS,            /* logits */
+    MU_WORK_PREDICTIONS,     /* rows of them */
     MU_WORK_MOVED,           /* values that other layers read and write */
     MU_WORK_WEIGHTS,         /* trained parameters */
-    MU_WORK_FAR,             /* values that are fetched back for the backward pass, where all of the step exceeds the cache */
-    MU_WORK_FAR_WEIGHTS,     /* trained parameters, likewise */
+    MU_WORK_NEAR,            /* values that are read or written anew after so much else that they have left the near cache */
+    MU_WORK_NEAR_WEIGHTS,    /* weights and their gradients, likewise */
+    MU_WORK_FAR, MU_WORK_FAR_WEIGHTS, /* those that have left the last cache, too */
     MU_WORK_KIND_COUNT
 } mu_work_kind;
 typedef struct mu_step_work {
@@ -128,7 +132,7 @@ typedef struct mu_step_work {
     uint64_t of[MU_WORK_KIND_COUNT];
 } mu_step_work;
 MU_API const char  *mu_work_kind_name(mu_work_kind kind); /* "dense_macs" */
-MU_API mu_step_work mu_model_work(const mu_model *model, uint32_t batch_size, uint32_t lanes, uint64_t cache_bytes);
+MU_API mu_step_work mu_model_work(const mu_model *model, uint32_t batch_size, uint32_t lanes, uint64_t near_bytes, uint64_t cache_bytes);
 
 /* ---- the step ---- */
 typedef enum mu_optimizer { MU_OPTIMIZER_SGD, MU_OPTIMIZER_ADAM, MU_OPTIMIZER_ADAMW } mu_optimizer;

@@ -31,6 +31,7 @@ static const section sections[] = {
     { "fleet.bandwidth_variation", "how its bandwidth changes over time", mu_bandwidth_variation_options },
     { "fleet.battery", "batteries that drain and charge; `plugged` beside these is `present`, or as `availability`", mu_battery_options },
     { "fleet.classes.NAME", "a device class of one's own", mu_profile_options },
+    { "fleet.classes.NAME.rates", "how fast it does each kind of a training step's work, as muster profile measures it", mu_rates_options },
     { "evaluate", "when the server looks at the model", mu_evaluate_options },
     { "serve", "a coordinator of real devices: muster serve", mu_serve_options },
 };

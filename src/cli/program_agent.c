@@ -1,10 +1,11 @@
 /* muster-agent: what a device needs. */
 #include "cli/verb.h"
 
-static const cli_verb *const verbs[] = { &cli_verb_join, &cli_verb_version, &cli_verb_help_agent };
+static const cli_verb *const verbs[] = { &cli_verb_join, &cli_verb_profile, &cli_verb_version, &cli_verb_help_agent };
 
 static const cli_example first_steps[] = {
     { "muster help join", "how a device joins a federation" },
+    { "muster profile --models none --out me.yaml", "measures this device; muster join --profile me.yaml says so" },
 };
 
 static const cli_example more[] = {

@@ -24,8 +24,8 @@ typedef struct mu_timed {
     double    step_s;
 } mu_timed;
 
-/* The rates, none below 0, whose times for `timed` differ least from those measured: least sum of squares of predicted / measured - 1. `lanes` and
- * `cache_bytes` are those that explain them best, of those that processors have. */
+/* The rates, none below 0, whose times for `timed` differ least from those measured: least sum of squares of predicted / measured - 1. The
+ * lanes and caches are those that explain them best, of those that processors have. */
 void mu_rates_fit(const mu_timed *timed, size_t count, mu_rates *out);
 
 #endif

@@ -29,7 +29,7 @@ static void test_counted_by_hand(void **state)
 {
     (void)state;
     mu_model *model = model_of("{dense: a, units: 30}, relu, {dense: b}", (mu_shape){ 1, 1, 20 }, 10);
-    mu_step_work work = mu_model_work(model, 5, 8, 1 << 20);
+    mu_step_work work = mu_model_work(model, 5, 8, 1 << 18, 1 << 20);
     assert_int_equal(work.of[MU_WORK_STEPS], 1);
     assert_int_equal(work.of[MU_WORK_LAYERS], 2); /* the ReLU is done by the first */
     /* the first: forward and its weights' gradient, 30 as 32; the second: 10 as 16, and its input's gradient, 30 as 32 */
@@ -37,8 +37,28 @@ static void test_counted_by_hand(void **state)
     assert_int_equal(work.of[MU_WORK_WEIGHTS], 20 * 30 + 30 + 30 * 10 + 10);
     assert_int_equal(work.of[MU_WORK_LOSS], 5 * 10);
     assert_int_equal(work.of[MU_WORK_MOVED], 2 * 100 + 3 * 150 + 3 * 150 + 3 * 50);
-    assert_int_equal(work.of[MU_WORK_FAR], 0);
-    assert_true(mu_model_work(model, 5, 8, 1024).of[MU_WORK_FAR_WEIGHTS] > 0); /* such a cache does not hold it */
+    assert_int_equal(work.of[MU_WORK_PREDICTIONS], 5);
+    assert_int_equal(work.of[MU_WORK_NEAR] + work.of[MU_WORK_NEAR_WEIGHTS] + work.of[MU_WORK_FAR] + work.of[MU_WORK_FAR_WEIGHTS], 0); /* all stays */
+    mu_model_destroy(model);
+}
+
+/* The same network, floats between one use and the next, by hand: 100 of input, then 150 and 50; weights 630 and 310. */
+static void test_traffic_by_hand(void **state)
+{
+    (void)state;
+    mu_model *model = model_of("{dense: a, units: 30}, relu, {dense: b}", (mu_shape){ 1, 1, 20 }, 10);
+    const mu_step_work none = mu_model_work(model, 5, 8, 0, 1 << 30); /* what is used leaves a cache of nothing */
+    const uint64_t forward = 100 + 150 + 150 + 50, back = 100 + 150 + 150 /* the ReLU's output */ + 150 + 50 + 50 + 150;
+    assert_int_equal(none.of[MU_WORK_NEAR], forward + back);
+    assert_int_equal(none.of[MU_WORK_NEAR_WEIGHTS], 5 * (630 + 310)); /* forward, back, its gradient, and both in the update */
+    assert_int_equal(none.of[MU_WORK_FAR] + none.of[MU_WORK_FAR_WEIGHTS], 0);
+    /* Of a cache of 1000 floats half is ours. Before `a` is used again forward: both weights in the update, those of b's gradient, the input. */
+    const double gone = (940 + 310 + 100) / 1000.0 - 0.5;
+    assert_true(gone > 0.8 && gone < 1);
+    const mu_step_work some = mu_model_work(model, 5, 8, 1 << 30, 1000 * sizeof(float));
+    assert_true(some.of[MU_WORK_FAR_WEIGHTS] > (uint64_t)(630 * gone) && some.of[MU_WORK_FAR_WEIGHTS] < none.of[MU_WORK_NEAR_WEIGHTS]);
+    /* The input of a: in backward after all weights, b's gradient, all outputs; forward it comes after nothing but itself. */
+    assert_true(some.of[MU_WORK_FAR] > 0 && some.of[MU_WORK_FAR] < none.of[MU_WORK_NEAR] / 2);
     mu_model_destroy(model);
 }
 
@@ -48,13 +68,15 @@ static void test_convolutions_by_hand(void **state)
     /* 12 channels into 20 on 8x8 pixels: four tiles of Winograd's; too few for the weights' gradient, which goes by direct sums */
     mu_model *model = model_of("{conv: a, channels: 12, kernel: 1}, {conv: b, channels: 20, padding: 1}, {depthwise_conv: c, kernel: 1}, flatten, {dense: d}",
                                (mu_shape){ 8, 8, 3 }, 10);
-    mu_step_work work = mu_model_work(model, 2, 16, 1 << 30);
+    mu_step_work work = mu_model_work(model, 2, 16, 1 << 30, 1 << 30);
     assert_int_equal(work.of[MU_WORK_WINOGRAD], 36 * 2 * 4 * (12 * 32 + 20 * 16));
     assert_int_equal(work.of[MU_WORK_WINOGRAD_FLOATS], 2 * 36 * 2 * 4 * (16 + 32));
     const uint64_t taps = 22 * 22; /* of 3x3 windows inside of 8x8 pixels */
     assert_int_equal(work.of[MU_WORK_CONV], 2 * 2 * 64 * 3 * 16 + 2 * taps * 12 * 32);
     assert_int_equal(work.of[MU_WORK_CONV_READS], 2 * 2 * 64 * 3 + 2 * taps * 12);
     assert_int_equal(work.of[MU_WORK_DEPTHWISE], 3 * 2 * 64 * 32);
+    assert_int_equal(work.of[MU_WORK_DEPTHWISE_ROWS], 3 * 2 * 8 * 2);
+    assert_int_equal(work.of[MU_WORK_WINOGRAD_WEIGHTS], 36 * (12 * 32 + 20 * 16)); /* few enough to be made once */
     mu_model_destroy(model);
 }
 
@@ -143,7 +165,7 @@ static void test_unknown_rate_is_refused(void **state)
 static void test_fit(void **state)
 {
     (void)state;
-    mu_rates rates = { .macs_per_s = 1, .lanes = 8, .cache_bytes = 4 << 20 }, found;
+    mu_rates rates = { .macs_per_s = 1, .lanes = 8, .near_bytes = 256 << 10, .cache_bytes = 4 << 20 }, found;
     for (int kind = 0; kind < MU_WORK_KIND_COUNT; kind++)
         rates.per_s[kind] = kind == MU_WORK_STEPS ? 1e6 : kind == MU_WORK_LAYERS ? 3e6 : kind == MU_WORK_DENSE || kind == MU_WORK_CONV ? 5e10 : 4e9;
     enum { MOST = 128 };
@@ -161,6 +183,7 @@ static void test_fit(void **state)
     mu_rates_fit(timed, count, &found);
     assert_int_equal(found.lanes, 8);
     assert_int_equal(found.cache_bytes, 4 << 20);
+    assert_int_equal(found.near_bytes, 256 << 10);
     mu_model *other;
     assert_int_equal(mu_model_create_builtin("resnet20", NULL, (mu_shape){ 32, 32, 3 }, 10, &other, NULL), MU_OK);
     assert_float_equal(mu_rates_step_s(&found, other, 16) / mu_rates_step_s(&rates, other, 16), 1.0, 0.02);
@@ -188,7 +211,7 @@ static void test_corrected_speed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counted_by_hand),     cmocka_unit_test(test_convolutions_by_hand), cmocka_unit_test(test_names_and_rows_agree),
+        cmocka_unit_test(test_counted_by_hand),     cmocka_unit_test(test_traffic_by_hand), cmocka_unit_test(test_convolutions_by_hand), cmocka_unit_test(test_names_and_rows_agree),
         cmocka_unit_test(test_class),               cmocka_unit_test(test_unknown_rate_is_refused), cmocka_unit_test(test_fit),
         cmocka_unit_test(test_corrected_speed),
     };

@@ -226,12 +226,29 @@ static void count_direct(mu_step_work *out, uint64_t sums, uint32_t width)
     out->of[MU_WORK_CONV_READS] += sums / width * ((padded + panel - 1) / panel);
 }
 
+static uint64_t parts_of(uint64_t count, uint64_t each)
+{
+    return (count + each - 1) / each;
+}
+
 /* By Winograd's algorithm, in so many tiles, from `depth` channels to `width`. */
 static void count_winograd(mu_step_work *out, uint64_t tiles, uint64_t depth, uint64_t width)
 {
-    const uint64_t padded = mu_work_padded(width, out->lanes);
+    const uint64_t padded = mu_work_padded(width, out->lanes), row = mu_work_padded(depth, out->lanes);
+    const uint64_t weights = MU_WINOGRAD_PLANES * depth * padded;
+    uint64_t block = MU_WINOGRAD_BLOCK_FLOATS / (MU_WINOGRAD_PLANES * row);
+    block = block < 1 ? 1 : block < MU_WINOGRAD_BLOCK_TILES ? block : MU_WINOGRAD_BLOCK_TILES;
     out->of[MU_WORK_WINOGRAD] += MU_WINOGRAD_PLANES * tiles * depth * padded;
-    out->of[MU_WORK_WINOGRAD_FLOATS] += MU_WINOGRAD_PLANES * tiles * (mu_work_padded(depth, out->lanes) + padded);
+    out->of[MU_WORK_WINOGRAD_FLOATS] += MU_WINOGRAD_PLANES * tiles * (row + padded);
+    out->of[MU_WORK_WINOGRAD_WEIGHTS] += weights <= MU_WINOGRAD_KEPT_FLOATS ? weights : weights * parts_of(tiles, block);
+}
+
+/* The weight gradient meets tiles, in blocks of channels on both sides: those of one side are transformed again for each block of the other. */
+static void count_winograd_weight(mu_step_work *out, uint64_t tiles, uint64_t depth, uint64_t width)
+{
+    const uint64_t padded = mu_work_padded(width, out->lanes), row = mu_work_padded(depth, out->lanes), block = MU_WINOGRAD_WEIGHT_CHANNELS;
+    out->of[MU_WORK_WINOGRAD] += MU_WINOGRAD_PLANES * tiles * depth * padded;
+    out->of[MU_WORK_WINOGRAD_FLOATS] += MU_WINOGRAD_PLANES * tiles * (row * parts_of(width, block) + padded * parts_of(depth, block));
 }
 
 static void work(const mu_node *node, uint32_t batch, bool input_gradient, mu_step_work *out)
@@ -246,7 +263,7 @@ static void work(const mu_node *node, uint32_t batch, bool input_gradient, mu_st
     const uint64_t tiles = batch * mu_winograd_tiles(c.out_height, c.out_width);
     count_winograd(out, tiles, c.in_channels, c.out_channels);
     if (mu_winograd_fits_weight(&c))
-        count_winograd(out, tiles, c.in_channels, c.out_channels);
+        count_winograd_weight(out, tiles, c.in_channels, c.out_channels);
     else
         count_direct(out, sums, c.out_channels);
     if (input_gradient)
@@ -256,7 +273,9 @@ static void work(const mu_node *node, uint32_t batch, bool input_gradient, mu_st
 static void depthwise_work(const mu_node *node, uint32_t batch, bool input_gradient, mu_step_work *out)
 {
     const uint32_t channels = node->output.channels;
-    out->of[MU_WORK_DEPTHWISE] += (input_gradient ? 3 : 2) * batch * (macs(node) / channels) * mu_work_padded(channels, out->lanes);
+    const uint64_t padded = mu_work_padded(channels, out->lanes), rows = 2 * (uint64_t)node->output.height;
+    out->of[MU_WORK_DEPTHWISE] += (input_gradient ? 3 : 2) * batch * (macs(node) / channels) * padded;
+    out->of[MU_WORK_DEPTHWISE_ROWS] += batch * (rows + (input_gradient ? node->inputs[0].shape.height : 0)) * (padded / out->lanes);
 }
 
 static void slice(mu_unit_walk *walk, const mu_node *node, mu_axis out)

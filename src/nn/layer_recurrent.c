@@ -252,7 +252,7 @@ static void work(const mu_node *node, uint32_t batch, bool input_gradient, mu_st
     const parts p = parts_of(node, batch);
     out->of[MU_WORK_DENSE] += (input_gradient ? 3 : 2) * p.rows * p.inputs * mu_work_padded(p.wide, out->lanes);
     out->of[MU_WORK_RECURRENT] += 3 * batch * state_macs(node);
-    out->of[MU_WORK_GATES] += p.rows * p.wide;
+    out->of[MU_WORK_GATES] += p.rows * (p.wide + (p.r.gates == LSTM ? p.r.hidden : 0));
 }
 
 /* A unit is one number of the state, with its place in each gate. */

@@ -17,4 +17,7 @@ static inline uint64_t mu_work_floats(mu_shape shape, uint32_t batch, uint32_t l
     return batch * pixels * (pixels > 1 ? mu_work_padded(shape.channels, lanes) : shape.channels);
 }
 
+/* What leaves the caches between two uses: traffic.c. */
+void mu_work_count_traffic(const mu_model *model, uint32_t batch, uint64_t near_bytes, uint64_t cache_bytes, mu_step_work *out);
+
 #endif

@@ -14,6 +14,13 @@
 #define MU_WINOGRAD_CHANNELS 9      /* with fewer the transforms cost what the products save */
 #define MU_WINOGRAD_WEIGHT_TILES 16 /* so many an image repay the transform of each image's weight gradient */
 
+/* How the vector kernels cut a pass, which says what is transformed anew. Of the planes of a block of tiles: a few MB, whatever the number of channels. */
+#define MU_WINOGRAD_BLOCK_FLOATS ((size_t)1024 * 1024)
+#define MU_WINOGRAD_BLOCK_TILES 128
+/* Weights whose planes are this small are transformed once and kept; then a block is small too, and all its planes in the cache. */
+#define MU_WINOGRAD_KEPT_FLOATS ((size_t)640 * 1024)
+#define MU_WINOGRAD_WEIGHT_CHANNELS 64 /* of a block of the weight gradient: both sides */
+
 static inline uint64_t mu_winograd_tiles(uint32_t height, uint32_t width)
 {
     return (uint64_t)((height + MU_WINOGRAD_TILE - 1) / MU_WINOGRAD_TILE) * ((width + MU_WINOGRAD_TILE - 1) / MU_WINOGRAD_TILE);

@@ -3,13 +3,8 @@
 #include "tensor/transpose.h"
 #include "tensor/winograd_vector.h"
 
-/* Of the planes of a block: a few MB, whatever the number of channels. */
-#define BLOCK_FLOATS ((size_t)1024 * 1024)
-#define BLOCK_TILES 128
 #define PART_DEPTH 128 /* channels of a part of the weights' planes, made again for each block */
-/* Weights whose planes are this small are transformed once and kept; then a block is small too, and all its planes in the cache. */
-#define KEPT_FLOATS ((size_t)640 * 1024)
-#define KEPT_TILES 24
+#define KEPT_TILES 24 /* of a block, where the weights are kept */
 
 typedef struct pass {
     winograd_grid grid;
@@ -32,10 +27,10 @@ typedef struct cut {
 static cut cut_of(size_t tiles, uint32_t depth, uint32_t width)
 {
     const size_t row = winograd_round_up(depth), kept = winograd_planes_floats(depth, winograd_round_up(width));
-    cut s = { .keep = kept <= KEPT_FLOATS };
-    const size_t most = s.keep ? KEPT_TILES : BLOCK_FLOATS / (MU_WINOGRAD_PLANES * row);
+    cut s = { .keep = kept <= MU_WINOGRAD_KEPT_FLOATS };
+    const size_t most = s.keep ? KEPT_TILES : MU_WINOGRAD_BLOCK_FLOATS / (MU_WINOGRAD_PLANES * row);
     s.part = s.keep ? depth : winograd_at_most(PART_DEPTH, depth);
-    s.block = winograd_at_most(most > 0 ? most : 1, BLOCK_TILES);
+    s.block = winograd_at_most(most > 0 ? most : 1, MU_WINOGRAD_BLOCK_TILES);
     s.block = winograd_at_most(tiles, s.block);
     s.results = winograd_planes_floats(s.block, row);
     s.turned = s.results + winograd_planes_floats(s.block, MU_PANEL_COLUMNS);

@@ -5,8 +5,6 @@
 #include <string.h>
 
 #define BLOCK_TILES 64
-#define BLOCK_ROWS 64
-#define BLOCK_COLUMNS 64
 
 typedef struct gradient {
     const mu_conv  *conv;
@@ -34,7 +32,7 @@ static uint32_t block_of(uint32_t count, uint32_t most)
 size_t MU_KERNEL(winograd_weight_work_floats)(const mu_conv *c)
 {
     const winograd_grid g = winograd_grid_forward(c);
-    const size_t rows = block_of(c->in_channels, BLOCK_ROWS), columns = block_of(c->out_channels, BLOCK_COLUMNS);
+    const size_t rows = block_of(c->in_channels, MU_WINOGRAD_WEIGHT_CHANNELS), columns = block_of(c->out_channels, MU_WINOGRAD_WEIGHT_CHANNELS);
     return winograd_planes_floats(block_tiles(&g), rows) + winograd_planes_floats(block_tiles(&g), columns) +
            winograd_planes_floats(rows, columns);
 }
@@ -114,7 +112,7 @@ static void run_image(const gradient *g, const channels *at, size_t image)
 
 void MU_KERNEL(winograd_grad_weight)(const mu_conv *c, const float *x, const float *dy, float *dw, float *work)
 {
-    const size_t rows = block_of(c->in_channels, BLOCK_ROWS), columns = block_of(c->out_channels, BLOCK_COLUMNS);
+    const size_t rows = block_of(c->in_channels, MU_WINOGRAD_WEIGHT_CHANNELS), columns = block_of(c->out_channels, MU_WINOGRAD_WEIGHT_CHANNELS);
     gradient g = { .conv = c, .x = x, .dy = dy, .dw = dw, .grid = winograd_grid_forward(c) };
     const uint32_t tiles = block_tiles(&g.grid);
     g.data = winograd_planes_of(work, tiles, rows);
@@ -122,10 +120,10 @@ void MU_KERNEL(winograd_grad_weight)(const mu_conv *c, const float *x, const flo
     g.sums = winograd_planes_of(g.outputs.at + winograd_planes_floats(tiles, columns), rows, columns);
     if (!c->resume)
         memset(dw, 0, (size_t)9 * c->in_channels * c->out_channels * sizeof(float));
-    for (channels at = { 0 }; at.row < c->in_channels; at.row += BLOCK_ROWS)
-        for (at.column = 0; at.column < c->out_channels; at.column += BLOCK_COLUMNS) {
-            at.rows = winograd_at_most(c->in_channels - at.row, BLOCK_ROWS);
-            at.columns = winograd_at_most(c->out_channels - at.column, BLOCK_COLUMNS);
+    for (channels at = { 0 }; at.row < c->in_channels; at.row += MU_WINOGRAD_WEIGHT_CHANNELS)
+        for (at.column = 0; at.column < c->out_channels; at.column += MU_WINOGRAD_WEIGHT_CHANNELS) {
+            at.rows = winograd_at_most(c->in_channels - at.row, MU_WINOGRAD_WEIGHT_CHANNELS);
+            at.columns = winograd_at_most(c->out_channels - at.column, MU_WINOGRAD_WEIGHT_CHANNELS);
             for (size_t image = 0; image < c->batch; image++)
                 run_image(&g, &at, image);
         }
