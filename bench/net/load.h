@@ -22,7 +22,7 @@ typedef struct load_link {
 
 typedef enum load_progress { LOAD_MOVED, LOAD_WAITS, LOAD_BROKE } load_progress;
 
-/* Begins to connect, from a loopback address of its own for every few thousand devices. `credentials` NULL: plain. False: no socket. */
+/* Begins to connect; the first 20,000 devices from one address, as behind a router, which has ports for few more. `credentials` NULL: plain. False: no socket. */
 bool          load_link_open(load_link *link, const struct sockaddr_in *to, uint32_t device, gnutls_certificate_credentials_t credentials);
 void          load_link_close(load_link *link);
 load_progress load_link_get_ready(load_link *link);

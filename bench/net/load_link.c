@@ -8,7 +8,7 @@
 bool load_link_open(load_link *link, const struct sockaddr_in *to, uint32_t device, gnutls_certificate_credentials_t credentials)
 {
     int yes = 1;
-    struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + device / 4096) };
+    struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + device / 20000) };
     *link = (load_link){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) };
     if (link->fd < 0)
         return false;

@@ -62,15 +62,16 @@ typedef struct mu_carrier {
     /* The next event, in the order of time, ties as they were sent. MU_E_STATE: nothing is under way, so nothing will ever come. */
     mu_status (*next)(void *self, mu_event *event, mu_error *err);
     /* The server's look at a model, or at parts of it (only where the data have a test set, or tiers are asked for): each of `parts` [part_count, at least 1] on the test set (tests [part_count]), and the first one on up
-     * to `tier_examples` local examples per tier (tiers may be NULL, and are where there is no evaluate_devices). */
+     * to `tier_examples` local examples per tier (tiers may be NULL, and are where there is no evaluate_devices); of tiers only the counts are used. */
     mu_status (*evaluate)(void *self, const float *state, const mu_usable *parts, uint32_t part_count, uint32_t tier_examples,
                           mu_evaluation *tests, mu_evaluation *tiers, mu_error *err);
     /* A part of the current model on up to `examples_each` own examples of each device; with `own_classes`, logits of classes that a device has no
-     * example of count as 0. NULL: devices' examples are not here, and nobody looks at them. */
+     * example of count as 0. A device that is not there, or does not answer, has looked at none. NULL: devices' examples are not here, and nobody
+     * looks at them. */
     mu_status (*evaluate_devices)(void *self, const float *state, const mu_usable *part, bool own_classes, const uint32_t *devices,
                                   uint32_t count, uint32_t examples_each, mu_evaluation *each, mu_error *err);
     /* Batch norms' running statistics of a part of `state` [state_count], found anew over up to `examples_each` (0: all) own examples of each device
-     * and put there. NULL: devices' examples are not here; then MU_NORM_STATISTICS_DEVICES is refused. */
+     * and put there; over nobody's, they stay. NULL: devices' examples are not here; then MU_NORM_STATISTICS_DEVICES is refused. */
     mu_status (*statistics)(void *self, const mu_usable *part, const uint32_t *devices, uint32_t count, uint32_t examples_each, float *state,
                             mu_error *err);
     size_t (*peak_memory_bytes)(void *self); /* the most that one local training has taken */

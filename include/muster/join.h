@@ -14,6 +14,7 @@
 
 typedef enum mu_join_happening {
     MU_JOIN_ENROLLED, MU_JOIN_CONNECTED, MU_JOIN_TASK, MU_JOIN_DOWNLOADED, MU_JOIN_TRAINED, MU_JOIN_SENT, MU_JOIN_CANCELLED, MU_JOIN_REFUSED,
+    MU_JOIN_LOOKED,  /* at a model, without training it */
     MU_JOIN_WAITING, /* a limit holds it back, or the coordinator cannot be reached: text says which and for how long */
     MU_JOIN_FINISHED,
 } mu_join_happening;
@@ -23,9 +24,9 @@ typedef struct mu_join_event {
     mu_join_happening happening;
     uint32_t          device;
     uint64_t          task;    /* 0: none */
-    uint32_t          round;   /* of the task: its version + 1 */
-    uint32_t          steps;   /* TRAINED: mini-batches */
-    double            loss, seconds; /* TRAINED; NAN, 0 otherwise */
+    uint32_t          round;   /* of the task: its version + 1; 0: of none, it looks at a model */
+    uint32_t          steps;   /* TRAINED: mini-batches; LOOKED: examples */
+    double            loss, seconds; /* TRAINED, LOOKED; NAN, 0 otherwise */
     uint64_t          bytes;   /* DOWNLOADED, SENT: that crossed */
     const char       *text;    /* more for people, or NULL */
 } mu_join_event;
@@ -51,7 +52,7 @@ typedef struct mu_join_config {
     void       *self;
     void      (*happened)(void *self, const mu_join_event *event); /* may be NULL */
     const atomic_bool *stop;   /* may be NULL: true ends it, in the middle of a training too, with MU_E_INTERRUPTED */
-    uint32_t    tasks_max;     /* leave after so many; 0: no limit */
+    uint32_t    tasks_max;     /* leave after so many, not counting looks; 0: no limit */
 } mu_join_config;
 #define MU_JOIN_OWN_PART UINT32_MAX
 

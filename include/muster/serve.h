@@ -20,10 +20,13 @@ typedef struct mu_serve_config {
     double      again_s;          /* a device that was told nothing asks again after so long, when its poll is not held */
     uint32_t    held_max;         /* polls that are held at once; further devices are told to ask again */
     uint32_t    connections_max;
+    double      address_share;    /* of connections_max, that one address may have */
+    double      request_s;        /* a request must have come within so long, and a second for each KiB; its answer must be taken so, too */
     double      session_s;        /* a session is valid for so long */
     double      requests_per_s;   /* of one device, and of one address that has no session; more are told to wait */
     double      update_norm_max;  /* an update whose change is longer than this is refused */
     bool        planned_order;    /* where a round waits for all its devices, updates are merged in the order in which the simulator would */
+    bool        look_at_devices;  /* evaluate.tier_examples and evaluate.devices are looked for on devices, too */
     bool        reported_profiles; /* devices are priced by what they report of themselves, not by the experiment's fleet */
 } mu_serve_config;
 
@@ -44,6 +47,8 @@ MU_API mu_federation *mu_coordinator_federation(mu_coordinator *coordinator);
 MU_API const char *mu_coordinator_url(const mu_coordinator *coordinator);         /* "https://127.0.0.1:8443" */
 MU_API const char *mu_coordinator_status_url(const mu_coordinator *coordinator);  /* NULL: none */
 MU_API const char *mu_coordinator_fingerprint(const mu_coordinator *coordinator); /* SHA-256 of the certificate, hexadecimal; NULL: no TLS */
+/* Less than was asked for where the process may not open so many files (RLIMIT_NOFILE). */
+MU_API uint32_t mu_coordinator_connections_max(const mu_coordinator *coordinator);
 
 MU_API size_t mu_coordinator_peak_memory_bytes(mu_coordinator *coordinator); /* the most that a device reported one training to have held */
 

@@ -225,6 +225,7 @@ MU_API mu_status mu_trainer_evaluate_part(mu_trainer *trainer, const bool *kept,
                                           const mu_examples *examples, uint32_t first, uint32_t count, const float *state,
                                           mu_evaluation *out, mu_error *err);
 
+#define MU_STATISTICS_BATCH 50u /* of those that a federation finds, wherever it runs */
 /* Batch norms' running statistics of those weights, found anew: the mean of those of batches of up to `batch_size` of the examples first ..
  * first+count-1, in their order, each weighted by its examples; that is what HeteroFL (Diao et al. 2021, arXiv:2010.01264) does once, when training is
  * over. `out` [mu_model_state_count - mu_model_param_count]: what `state` has behind its weights, but for set `statistics` of the units that are kept

@@ -67,6 +67,7 @@
 #define MU_LIMIT_MESSAGE_LIST 32u
 #define MU_LIMIT_JOB_TENSORS 65536u
 #define MU_LIMIT_SIGNED_BYTES ((size_t)16 << 10)
+#define MU_LIMIT_LOOKED_FLOATS ((size_t)60000) /* norms' statistics that a device sends; they fit into a message */
 #define MU_LIMIT_REASON_BYTES 1023u
 #define MU_LIMIT_LEASE_SECONDS 31557600.0 /* a year */
 #define MU_LIMIT_BLOB_FLOATS ((uint64_t)1 << 35)

@@ -4,11 +4,13 @@
 #ifndef MUSTER_BASE_REFUSE_MEMORY_H
 #define MUSTER_BASE_REFUSE_MEMORY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-static long allocations_left = -1; /* -1: as many as there are */
-static bool refused;
+/* Atomic, as threads of what is tested ask too; those of a test that counts are not to do so at the same moment. */
+static atomic_long allocations_left = -1; /* -1: as many as there are */
+static atomic_bool refused;
 
 static bool refuse(void)
 {

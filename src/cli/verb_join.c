@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 typedef struct join_options {
-    const char *url, *token, *data, *part, *state, *fingerprint, *name, *class_name, *hours, *metered;
+    const char *url, *token, *data, *part, *state, *fingerprint, *name, *class_name, *profile, *hours, *metered;
     uint64_t    memory_bytes;
     double      battery_min, keep_every_s;
     uint32_t    tasks, nice;
@@ -32,6 +32,8 @@ typedef struct join {
     char     token[2 * 32 + 1];
     mu_conf *conf;  /* that the data are described in */
     mu_data *data;
+    mu_conf *profile_conf; /* that the device is described in, or NULL */
+    mu_fleet *fleet;       /* of that device */
     bool     is_metered; /* always */
 } join;
 
@@ -50,7 +52,9 @@ static void print_json(const mu_join_event *event)
         printf(",\"task\":%llu,\"round\":%u", (unsigned long long)event->task, event->round);
     if (event->happening == MU_JOIN_TRAINED)
         printf(",\"steps\":%u,\"loss\":%s", event->steps, cli_format_exact(event->loss, number));
-    if (event->happening == MU_JOIN_TRAINED || event->happening == MU_JOIN_DOWNLOADED)
+    if (event->happening == MU_JOIN_LOOKED)
+        printf(",\"examples\":%u", event->steps);
+    if (event->happening == MU_JOIN_TRAINED || event->happening == MU_JOIN_LOOKED || event->happening == MU_JOIN_DOWNLOADED)
         printf(",\"seconds\":%s", cli_format_exact(event->seconds, number));
     if (event->happening == MU_JOIN_DOWNLOADED || event->happening == MU_JOIN_SENT)
         printf(",\"bytes\":%llu", (unsigned long long)event->bytes);
@@ -65,7 +69,7 @@ static void print_text(const mu_join_event *event)
 {
     char bytes[CLI_NUMBER_BYTES], seconds[CLI_NUMBER_BYTES];
     printf("%s :      [device %u] ", event->happening == MU_JOIN_WAITING || event->happening == MU_JOIN_REFUSED ? "WARN" : "INFO", event->device);
-    if (event->task)
+    if (event->round)
         printf("round %u: ", event->round);
     cli_format_bytes(event->bytes, bytes);
     cli_format_seconds(event->seconds, seconds);
@@ -75,6 +79,7 @@ static void print_text(const mu_join_event *event)
     case MU_JOIN_TASK: printf("has a task"); break;
     case MU_JOIN_DOWNLOADED: printf("fetched the model, %s in %s", bytes, seconds); break;
     case MU_JOIN_TRAINED: printf("trained %u steps in %s, loss %.4g", event->steps, seconds, event->loss); break;
+    case MU_JOIN_LOOKED: printf("looked at the model, on %u of its examples, in %s", event->steps, seconds); break;
     case MU_JOIN_SENT: printf("sent its update, %s", bytes); break;
     case MU_JOIN_CANCELLED: printf("dropped: %s", event->text); break;
     case MU_JOIN_REFUSED: printf("cannot: %s", event->text); break;
@@ -179,6 +184,42 @@ static mu_status open_data(join *j, mu_error *err)
     return status;
 }
 
+/* ---- what it says of itself ---- */
+
+/* The class that a coordinator may know: the device's own name, where it is one of the catalogue's, else that of the class that it is like. */
+static const char *known_class(const mu_conf_node *section, const char *name)
+{
+    const mu_profile *known;
+    const mu_conf_node *like = mu_conf_get(mu_conf_get(mu_conf_get(section, "classes"), name), "extend");
+    return mu_profile_find(name, &known, NULL) == MU_OK || !like ? name : mu_conf_text(like);
+}
+
+/* The file is a fleet of one class, as `muster profile --out` writes it. */
+static mu_status open_profile(join *j, mu_join_config *config, mu_error *err)
+{
+    const join_options *o = j->options;
+    config->profile.name = o->class_name;
+    if (!o->profile)
+        return MU_OK;
+    mu_status status = mu_conf_load(o->profile, &j->profile_conf, err);
+    if (status)
+        return status;
+    const mu_conf_node *root = mu_conf_root(j->profile_conf), *section = mu_conf_get(root, "fleet");
+    if (!section)
+        return mu_conf_error(err, MU_E_CONFIG, root, "there is no `fleet:` here; muster profile --out FILE writes one of this device");
+    status = mu_fleet_create(section, 1, 1, &j->fleet, err);
+    if (status)
+        return status;
+    if (mu_fleet_class_count(j->fleet) != 1)
+        return mu_conf_error(err, MU_E_CONFIG, section, "this is a fleet of %u classes, and a device is of one; muster profile --out FILE writes such a file",
+                             mu_fleet_class_count(j->fleet));
+    config->profile = mu_fleet_profile(j->fleet, 0);
+    config->profile.name = o->class_name ? o->class_name : known_class(section, config->profile.name);
+    if (o->memory_bytes && o->memory_bytes < config->profile.memory_bytes)
+        config->profile.memory_bytes = o->memory_bytes;
+    return MU_OK;
+}
+
 /* ---- all of it ---- */
 
 static mu_status check_options(const join_options *o, mu_error *err)
@@ -213,7 +254,6 @@ static mu_status prepare(join *j, mu_join_config *config, mu_error *err)
     config->fingerprint = o->fingerprint ? o->fingerprint : mark && mark[1] ? mark + 1 : NULL;
     config->folder = j->folder;
     config->name = o->name;
-    config->profile.name = o->class_name;
     config->memory_bytes = o->memory_bytes;
     config->battery_min_share = o->battery_min;
     config->metered_ok = o->metered_ok;
@@ -238,6 +278,8 @@ static mu_status verb_join(const void *options, mu_error *err)
     if (!status)
         status = prepare(&j, &config, err);
     if (!status)
+        status = open_profile(&j, &config, err);
+    if (!status)
         status = open_data(&j, err);
     if (!status) {
         config.data = j.data;
@@ -252,6 +294,8 @@ static mu_status verb_join(const void *options, mu_error *err)
     }
     mu_data_close(j.data);
     mu_conf_destroy(j.conf);
+    mu_fleet_destroy(j.fleet);
+    mu_conf_destroy(j.profile_conf);
     free(j.folder);
     free(j.url);
     return status;
@@ -277,6 +321,8 @@ static const cli_argument flags[] = {
       .help = "what people call it; otherwise the machine's name" },
     { .name = "class", .kind = CLI_TEXT, .offset = offsetof(join_options, class_name), .value = "NAME", .offer = CLI_OFFER_DEVICES,
       .help = "its class, from muster list devices: what the coordinator takes it for" },
+    { .name = "profile", .kind = CLI_TEXT, .offset = offsetof(join_options, profile), .value = "FILE", .offer = CLI_OFFER_FILES,
+      .help = "what muster profile --out wrote of this device: its speed, memory, bandwidth and power, which it tells the coordinator" },
     { .name = "memory", .letter = 'm', .kind = CLI_BYTES, .offset = offsetof(join_options, memory_bytes), .value = "BYTES",
       .help = "the most that training may take, as in 512MiB; a task that cannot keep within it is refused" },
     { .name = "battery-min", .kind = CLI_REAL, .offset = offsetof(join_options, battery_min), .value = "SHARE", .max = 1,

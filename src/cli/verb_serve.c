@@ -9,6 +9,7 @@
 #include "report/log_lines.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 
 #define LINGER_S 30.0
 
@@ -18,8 +19,18 @@ typedef struct serve_options {
     double          linger_s;
 } serve_options;
 
+/* A connection is an open file. What a process may have at first is often far less than what it may ask for. */
+static void raise_open_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files); /* where it stays as it is, there is room for fewer devices */
+    }
+}
+
 /* Where devices come in, and with what. To where progress goes: with --format json standard output is for programs. */
-static mu_status announce(const cli_run *run, const serve_options *o, const mu_coordinator *coordinator, mu_error *err)
+static mu_status announce(const cli_run *run, const serve_options *o, const mu_serve_config *config, const mu_coordinator *coordinator, mu_error *err)
 {
     FILE *out = run->options->format == CLI_FORMAT_JSON ? stderr : stdout;
     const char *url = mu_coordinator_url(coordinator), *fingerprint = mu_coordinator_fingerprint(coordinator);
@@ -29,9 +40,15 @@ static mu_status announce(const cli_run *run, const serve_options *o, const mu_c
             fprintf(out, "certificate, SHA-256: %s\n", fingerprint);
         if (mu_coordinator_status_url(coordinator))
             fprintf(out, "to watch: %s\n", mu_coordinator_status_url(coordinator));
+        if (mu_coordinator_connections_max(coordinator) < config->connections_max)
+            fprintf(out, "room for %u connections, not for the %u of serve.connections_max: this process may not open more files; raise the limit (ulimit -n)\n",
+                    mu_coordinator_connections_max(coordinator), config->connections_max);
         fprintf(out, "tokens for %sdevices: muster devices %s --add 1\n", o->tokens ? "further " : "", run->folder_path);
         fflush(out);
     }
+    const mu_federation_config *federation = mu_experiment_config(run->experiment);
+    if (!run->options->quiet && !config->look_at_devices && (federation->tier_examples || federation->look_devices))
+        fprintf(out, "no accuracies by tier and by device: serve.look_at_devices is false\n");
     if (!o->tokens || run->is_resumed)
         return MU_OK;
     const cli_token_sheet sheet = { .out = out, .url = url, .fingerprint = fingerprint };
@@ -42,11 +59,12 @@ static mu_status serve(cli_run *run, const serve_options *o, mu_error *err)
 {
     mu_serve_config config;
     mu_coordinator *coordinator = NULL;
+    raise_open_files();
     mu_status status = mu_serve_config_read(run->experiment, &config, err);
     if (!status)
         status = mu_coordinator_create(run->experiment, &config, run->folder_path, &run->watchers.observer, &coordinator, err);
     if (!status)
-        status = announce(run, o, coordinator, err);
+        status = announce(run, o, &config, coordinator, err);
     if (!status) {
         status = mu_coordinator_run(coordinator, o->linger_s > 0 ? o->linger_s : LINGER_S, err);
         mu_federation *federation = mu_coordinator_federation(coordinator);

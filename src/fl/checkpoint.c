@@ -17,7 +17,7 @@ typedef struct checkpoint_head {
     uint32_t device_count, kept_count, rounds_done, history_bytes, totals_bytes, reserved;
 } checkpoint_head;
 
-static const char checkpoint_magic[16] = "muster-ckpt-5";
+static const char checkpoint_magic[16] = "muster-ckpt-6";
 
 /* One walk over all parts serves writing and reading, so they cannot disagree. */
 typedef struct walk {

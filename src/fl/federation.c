@@ -356,6 +356,13 @@ static mu_status save_if_due(mu_control *control, mu_error *err)
     return status || !control->carrier.saved ? status : control->carrier.saved(control->carrier.self, err);
 }
 
+/* The model before any training is looked at with the others' eyes once they are there. */
+static bool first_waits(const mu_control *control)
+{
+    bool by_devices = mu_looks_by_devices(control) || (control->config.tier_examples && control->carrier.evaluate_devices);
+    return control->carrier.tells_presence && by_devices && evaluation_due(control) && !mu_control_is_finished(control);
+}
+
 /* Devices that are simulated are there or will be; the others come by themselves, and the first round waits for enough of them. */
 static mu_status start_when_enough(mu_control *control, mu_error *err)
 {
@@ -364,8 +371,9 @@ static mu_status start_when_enough(mu_control *control, mu_error *err)
     if (control->is_started || !enough)
         return MU_OK;
     control->is_started = true;
+    mu_status status = first_waits(control) ? close_round(control, err) : MU_OK;
     mu_answer when = control->config.answers[MU_WHEN];
-    return when.method->when->started(control, when.state, err);
+    return status ? status : when.method->when->started(control, when.state, err);
 }
 
 /* What devices that came had lacked is looked at again when they come again. */
@@ -382,7 +390,7 @@ static mu_status begin(mu_control *control, mu_error *err)
     control->is_started = control->config.resume || mu_control_is_finished(control);
     if (control->config.resume)
         return resume(control, err);
-    mu_status status = close_round(control, err);
+    mu_status status = first_waits(control) ? MU_OK : close_round(control, err);
     if (!status)
         status = start_when_enough(control, err);
     return status ? status : save_if_due(control, err);

@@ -157,6 +157,7 @@ mu_status mu_look_draw(const mu_control *control, uint32_t wanted, uint32_t **de
 
 /* static_norm.c: the weights that one of the usable parts of the current version is looked at with, until another one is asked for; and every
  * part on the test set, the first one on examples of each tier too (tiers may be NULL). */
+bool      mu_looks_by_devices(const mu_control *control); /* are statistics of norms found on them before a look? */
 mu_status mu_looked_state(mu_control *control, const mu_usable *part, const float **state, mu_error *err);
 mu_status mu_look_at_parts(mu_control *control, mu_evaluation *tests, mu_evaluation *tiers, mu_error *err);
 

@@ -23,12 +23,21 @@ static int by_device(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The `wanted` lowest lots of those who have examples, in `kept` [2 * wanted], by device: room for as many again, so that sorting is rare. */
+/* Who can be asked. Where devices are real, those who are not there cannot; but when the last version is looked at after a resume nobody has been told of, and the
+ * carrier knows better. */
+static bool is_there(const mu_control *control, uint32_t device)
+{
+    const mu_presence *presence = &control->presence;
+    bool has_examples = mu_data_num_examples(control->config.data, device) > 0;
+    return has_examples && (!control->carrier.tells_presence || presence->count == 0 || mu_presence_is_there(presence, device));
+}
+
+/* The `wanted` lowest lots of those who are there, in `kept` [2 * wanted], by device: room for as many again, so that sorting is rare. */
 static uint32_t draw(const mu_control *control, lot *kept, uint32_t wanted)
 {
     size_t count = 0, room = 2 * (size_t)wanted;
     for (uint32_t device = 0; device < control->device_count; device++) {
-        if (!mu_data_num_examples(control->config.data, device))
+        if (!is_there(control, device))
             continue;
         if (count == room) {
             qsort(kept, count, sizeof *kept, by_number);
@@ -65,8 +74,8 @@ static mu_status evaluate(mu_control *control, const uint32_t *devices, uint32_t
 {
     const mu_federation_config *config = &control->config;
     const mu_usable *widest = &control->usable.parts[0];
-    const float *state;
-    mu_status status = mu_looked_state(control, widest, &state, err);
+    const float *state = control->version->state; /* of the last version, with the statistics that were found for it when it was made */
+    mu_status status = mu_control_is_finished(control) ? MU_OK : mu_looked_state(control, widest, &state, err);
     return status ? status : control->carrier.evaluate_devices(control->carrier.self, state, widest, config->look_own_classes, devices, count,
                                                                config->look_examples, each, err);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_static(const mu_control *control)
+bool mu_looks_by_devices(const mu_control *control)
 {
     return control->config.norm_statistics == MU_NORM_STATISTICS_DEVICES &&
            mu_model_state_count(control->config.model) > mu_model_param_count(control->config.model);
@@ -26,7 +26,7 @@ static mu_status find(mu_control *control, const mu_usable *part, mu_error *err)
 mu_status mu_looked_state(mu_control *control, const mu_usable *part, const float **state, mu_error *err)
 {
     *state = control->version->state;
-    if (!is_static(control))
+    if (!mu_looks_by_devices(control))
         return MU_OK;
     *state = control->looked;
     if (control->looked_version == control->version_number + 1 && control->looked_part == part)
@@ -60,9 +60,9 @@ mu_status mu_look_at_parts(mu_control *control, mu_evaluation *tests, mu_evaluat
     const mu_carrier *carrier = &control->carrier;
     uint32_t tier_examples = tiers ? control->config.tier_examples : 0;
     bool nothing_to_see = !mu_data_test_count(control->config.data) && !tiers;
-    if (!is_static(control) && nothing_to_see)
+    if (!mu_looks_by_devices(control) && nothing_to_see)
         return MU_OK;
-    if (!is_static(control))
+    if (!mu_looks_by_devices(control))
         return carrier->evaluate(carrier->self, control->version->state, usable->parts, usable->count, tier_examples, tests, tiers, err);
     /* the first one comes last, so that its statistics are those that stay */
     for (uint32_t i = usable->count; i-- > 0;) {

@@ -15,7 +15,7 @@ const char *mu_join_happening_name(mu_join_happening happening)
     static const char *const names[] = {
         [MU_JOIN_ENROLLED] = "enrolled",   [MU_JOIN_CONNECTED] = "connected", [MU_JOIN_TASK] = "task",           [MU_JOIN_DOWNLOADED] = "downloaded",
         [MU_JOIN_TRAINED] = "trained",     [MU_JOIN_SENT] = "sent",           [MU_JOIN_CANCELLED] = "cancelled", [MU_JOIN_REFUSED] = "refused",
-        [MU_JOIN_WAITING] = "waiting",     [MU_JOIN_FINISHED] = "finished",
+        [MU_JOIN_LOOKED] = "looked",       [MU_JOIN_WAITING] = "waiting",     [MU_JOIN_FINISHED] = "finished",
     };
     return (size_t)happening < MU_COUNT(names) ? names[happening] : "?";
 }
@@ -181,6 +181,8 @@ static mu_status go_on(mu_agent *agent, mu_error *err)
         return mu_agent_send(agent, err);
     if (!mu_agent_folder_has(agent->folder, "start"))
         return mu_agent_fetch(agent, err);
+    if (agent->work.task.looks)
+        return mu_agent_look(agent, err);
     mu_status status = mu_agent_wait_allowed(agent, MU_AGENT_TRAINS, err);
     return status ? status : mu_agent_train(agent, err);
 }

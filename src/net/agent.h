@@ -5,6 +5,7 @@
  *   agent_work.c   the task in hand: taking, dropping, failing it
  *   agent_fetch.c  what it starts from
  *   agent_train.c  training, with its place kept and the lease renewed
+ *   agent_look.c   a task that trains nothing and looks at a model
  *   agent_send.c   the update: writing and sending it
  *   agent_own.c    what the device keeps from task to task
  *
@@ -107,6 +108,9 @@ bool      mu_agent_is_in(uint64_t task, const uint64_t *tasks, size_t count);
 mu_status mu_agent_fetch(mu_agent *agent, mu_error *err);
 /* From the start to the update in the folder; or dropped, or stopped by a limit: then it is neither finished nor gone. */
 mu_status mu_agent_train(mu_agent *agent, mu_error *err);
+double    mu_agent_beat_every_s(const mu_agent *agent); /* how often the coordinator is to hear of it while it works on its task */
+/* A task that only looks, from its start on: answered, or given back, where a limit stands in its way. */
+mu_status mu_agent_look(mu_agent *agent, mu_error *err);
 /* What a training came to. `sent` [vectors.sent] */
 mu_status mu_agent_write_update(mu_agent *agent, const mu_update *update, float *const *sent, mu_error *err);
 mu_status mu_agent_send(mu_agent *agent, mu_error *err); /* until it is acknowledged or nobody wants it */

@@ -27,7 +27,7 @@ void mu_agent_tell(const mu_agent *agent, mu_join_happening happening, const mu_
     all.device = agent->identity.device;
     if (agent->work.is_there) {
         all.task = agent->work.task.id;
-        all.round = agent->work.task.plan.version + 1;
+        all.round = agent->work.task.looks ? 0 : agent->work.task.plan.version + 1;
     }
     agent->config->happened(agent->config->self, &all);
 }
@@ -163,7 +163,7 @@ static mu_status ask_message(mu_agent *agent, const char *path, const ProtobufCM
 
 /* ---- sessions ---- */
 
-static const char *const capabilities[] = { "parts", "choose", "memory-limit", "deflate", "zstd" }; /* docs/wire.md */
+static const char *const capabilities[] = { "parts", "choose", "memory-limit", "look", "deflate", "zstd" }; /* docs/wire.md */
 
 static mu_status hello(mu_agent *agent, double within_s, Muster__Hello **out, double *again_s, mu_agent_reply *reply, mu_error *err)
 {

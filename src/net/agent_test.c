@@ -368,6 +368,70 @@ static void test_a_task_is_trained_as_the_trainer_does(void **state)
     end_by_hand(&h);
 }
 
+/* Put on the desk, on up to so many examples. */
+static void put_look(by_hand *h, uint64_t id, uint32_t examples)
+{
+    mu_blob_digest digest;
+    mu_blob_part part = { h->start, h->count };
+    mu_wire_task task = { .id = id, .start_floats = h->count, .lease_s = 100, .looks = true, .look = { .examples = examples } };
+    unsigned char *packed;
+    size_t packed_bytes;
+    uint64_t size_bytes;
+    mu_error err;
+    mu_blob_digest_of(&part, 1, &digest);
+    mu_blob_digest_hex(&digest, task.start_digest);
+    snprintf(h->path, sizeof h->path, "%s/blobs/%s.plain", h->server.folder, task.start_digest);
+    assert_int_equal(mu_blob_write_file(h->path, &part, 1, MU_BLOB_PLAIN, &digest, &size_bytes, &err), MU_OK);
+    assert_int_equal(mu_wire_pack_task(&task, 0, &packed, &packed_bytes, &err), MU_OK);
+    const mu_desk_look look = { .examples_most = examples, .targets = 1 };
+    const mu_desk_task put = { .id = id, .device = h->number, .packed = packed, .packed_bytes = packed_bytes, .look = &look,
+                               .start_digest_hex = task.start_digest, .start_path = h->path };
+    assert_int_equal(mu_desk_put_task(h->server.desk, &put, &err), MU_OK);
+    free(packed);
+}
+
+/* Between two trainings, of which there is no trace; one that takes too much memory is given back. */
+static void test_a_model_is_looked_at_as_the_trainer_does(void **state)
+{
+    (void)state;
+    by_hand h;
+    mu_trainer *trainer;
+    mu_evaluation expected;
+    mu_desk_looked looked;
+    mu_error err;
+    begin_by_hand(&h, "scaffold"); /* whose trainings start from more than a look does */
+    const mu_data *data = mu_experiment_data(h.experiment);
+    const mu_examples examples = { .self = data, .count = mu_data_num_examples(data, 1), .read = read_examples };
+    put_look(&h, 11, 17);
+    start(h.device);
+    assert_true(await(&h, MU_DESK_CAME).report.can_look);
+    assert_int_equal(await(&h, MU_DESK_ARRIVED).task, 11);
+    assert_true(mu_desk_take_looked(h.server.desk, 11, &looked));
+    assert_int_equal(mu_trainer_create(mu_experiment_model(h.experiment), NULL, &trainer, &err), MU_OK);
+    assert_int_equal(mu_trainer_evaluate(trainer, &examples, 0, 17, h.start, &expected, &err), MU_OK);
+    mu_trainer_destroy(trainer);
+    assert_int_equal(looked.num_examples, 17);
+    assert_int_equal(looked.count, 17);
+    assert_int_equal(looked.correct, expected.correct);
+    assert_true(looked.loss_sum == expected.loss_sum);
+    await_happening(h.device, MU_JOIN_LOOKED, 1);
+    mu_plan plan = plan_of(&h, 1);
+    put_task(&h, 12, &plan, 100);
+    assert_int_equal(await(&h, MU_DESK_ARRIVED).task, 12);
+    atomic_store(&h.device->stop, true);
+    finish(h.device, MU_E_INTERRUPTED);
+
+    h.device->config.memory_bytes = 1000;
+    put_look(&h, 13, 17);
+    start(h.device);
+    mu_desk_event event = await(&h, MU_DESK_FAILED);
+    assert_int_equal(event.task, 13);
+    assert_non_null(strstr(event.reason, "memory"));
+    atomic_store(&h.device->stop, true);
+    finish(h.device, MU_E_INTERRUPTED);
+    end_by_hand(&h);
+}
+
 static void test_a_cancelled_task_stops_in_the_middle(void **state)
 {
     (void)state;
@@ -610,6 +674,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_task_is_trained_as_the_trainer_does),
+        TEST(test_a_model_is_looked_at_as_the_trainer_does),
         TEST(test_a_cancelled_task_stops_in_the_middle),
         TEST(test_a_merged_update_counts_though_the_device_has_not_heard_that_it_came),
         TEST(test_a_task_that_needs_too_much_memory_is_refused_or_made_to_fit),

@@ -56,7 +56,7 @@ static void read_examples(const void *self, const uint32_t *indices, uint32_t co
 
 /* ---- between mini-batches ---- */
 
-static double beat_every_s(const mu_agent *agent)
+double mu_agent_beat_every_s(const mu_agent *agent)
 {
     double every_s = agent->work.task.lease_s / 4;
     return every_s < beat_least_s ? beat_least_s : every_s > beat_most_s ? beat_most_s : every_s;
@@ -77,7 +77,7 @@ static void beat(training *t)
     t->failed = mu_agent_poll(agent, 0, true, &polled, &t->error);
     if (t->failed)
         atomic_store(&t->halt, true);
-    t->beat_s = polled ? beat_every_s(agent) : fmin(2 * t->beat_s, beat_unheard_s);
+    t->beat_s = polled ? mu_agent_beat_every_s(agent) : fmin(2 * t->beat_s, beat_unheard_s);
     if (!polled)
         return;
     t->is_cancelled = polled->finished || mu_agent_is_in(agent->work.task.id, polled->cancelled, polled->n_cancelled);
@@ -310,7 +310,7 @@ static mu_status run(training *t, mu_update *update, mu_error *err)
         return status;
     open_place(t);
     t->began_s = t->kept_at_s = mu_clock_monotonic_s();
-    t->beat_s = beat_every_s(agent);
+    t->beat_s = mu_agent_beat_every_s(agent);
     t->beat_at_s = t->began_s + t->beat_s;
     mu_agent_energy before = mu_agent_energy_read(agent->limits.root);
     status = mu_trainer_run(agent->trainer, &plan, &examples, t->start, agent->job.seed, agent->identity.device, &local, &t->halt, t->delta, update, err);

@@ -45,8 +45,11 @@ static mu_status understand(mu_agent *agent, const Muster__Task *message, mu_err
         status = count_part(agent, &work->task.plan, &work->part_count, err);
     if (status)
         return status;
-    uint64_t floats = work->part_count + agent->job.vectors.received * (uint64_t)whole;
-    if (work->task.plan.kept && (agent->job.vectors.received || agent->job.vectors.own || agent->job.vectors.sent))
+    uint64_t floats = work->part_count + (work->task.looks ? 0 : agent->job.vectors.received * (uint64_t)whole);
+    if (work->task.looks && work->task.look.statistic_set >= mu_model_statistic_sets(agent->job.model))
+        return mu_error_set(err, MU_E_RANGE, "the model has %u sets of norm statistics, and number %u is asked for", mu_model_statistic_sets(agent->job.model),
+                            work->task.look.statistic_set);
+    if (!work->task.looks && work->task.plan.kept && (agent->job.vectors.received || agent->job.vectors.own || agent->job.vectors.sent))
         return mu_error_set(err, MU_E_SHAPE, "the plan is of a part of the model, but method %s has vectors of the whole", agent->job.method->name);
     if (work->task.start_floats != floats)
         return mu_error_set(err, MU_E_SHAPE, "the start is said to hold %llu numbers, but the plan's part and vectors are %llu",

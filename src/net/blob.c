@@ -206,7 +206,7 @@ void mu_blob_writer_destroy(mu_blob_writer *writer)
 
 /* ---- reading ---- */
 
-/* What the bytes in `held` will be when there are `wanted` of them. */
+/* What the bytes that are held will be when there are `wanted` of them. */
 typedef enum expectation { HEAD, CHUNK_HEAD, CHUNK, NOTHING } expectation;
 
 struct mu_blob_reader {
@@ -215,13 +215,11 @@ struct mu_blob_reader {
     void                    *self;
     expectation              expected;
     unsigned char            small[MU_BLOB_HEAD_BYTES]; /* heads are held here */
-    unsigned char           *stored;                    /* and chunks here: made when the head was understood */
+    unsigned char           *stored;                    /* and chunks here, where they come in pieces: made for the first that does */
     size_t                   held, wanted;
     uint64_t                 done, sound_bytes, pushed_bytes; /* floats that are understood; bytes */
     uint32_t                 chunk_floats, chunk_checksum;
     const mu_blob_codec     *codec; /* NULL before the head */
-    unsigned char           *planes;
-    float                   *chunk;
     mu_status                failed;
     bool                     skips_digest;
     crypto_generichash_state digest;
@@ -263,27 +261,13 @@ static size_t next_chunk_floats(const mu_blob_reader *reader)
     return chunk_floats_at(reader->done, reader->floats, reader->chunk_floats);
 }
 
-static mu_status make_buffers(mu_blob_reader *reader, const mu_blob_codec *codec, mu_error *err)
+static mu_status no_memory(const mu_blob_reader *reader, mu_error *err)
 {
-    size_t count = next_chunk_floats(reader);
-    if (count == 0)
-        return MU_OK;
-    reader->stored = malloc(mu_blob_stored_max(count));
-    reader->planes = codec->in_planes ? malloc(4 * count) : NULL;
-    reader->chunk = malloc(sizeof *reader->chunk * count);
-    if (reader->stored && reader->chunk && (reader->planes || !codec->in_planes))
-        return MU_OK;
-    free(reader->stored);
-    free(reader->planes);
-    free(reader->chunk);
-    reader->stored = reader->planes = NULL;
-    reader->chunk = NULL;
     return mu_error_set(err, MU_E_MEMORY, "no memory to read a blob of %llu floats", (unsigned long long)reader->floats);
 }
 
-static mu_status read_head(mu_blob_reader *reader, mu_error *err)
+static mu_status read_head(mu_blob_reader *reader, const unsigned char *head, mu_error *err)
 {
-    const unsigned char *head = reader->small;
     uint64_t floats = get_number(head + 8, 8);
     uint32_t chunk_floats = (uint32_t)get_number(head + 16, 4), encoding = (uint32_t)get_number(head + 20, 4);
     if (memcmp(head, magic, sizeof magic) != 0)
@@ -297,55 +281,75 @@ static mu_status read_head(mu_blob_reader *reader, mu_error *err)
     if (encoding >= MU_BLOB_ENCODING_COUNT)
         return mu_error_set(err, MU_E_UNSUPPORTED, "blob: encoding %u is not known, expected 0 (plain), 1 (deflate) or 2 (zstd)", encoding);
     reader->chunk_floats = chunk_floats;
-    mu_status status = make_buffers(reader, &mu_blob_codecs[encoding], err);
-    if (status)
-        return status;
     reader->codec = &mu_blob_codecs[encoding];
     expect_next_chunk(reader);
     return MU_OK;
 }
 
-static mu_status read_chunk_head(mu_blob_reader *reader, mu_error *err)
+static mu_status read_chunk_head(mu_blob_reader *reader, const unsigned char *head, mu_error *err)
 {
-    uint32_t stored_bytes = (uint32_t)get_number(reader->small, 4);
+    uint32_t stored_bytes = (uint32_t)get_number(head, 4);
     size_t most = mu_blob_stored_max(next_chunk_floats(reader));
     if (stored_bytes == 0 || stored_bytes > most)
         return mu_error_set(err, MU_E_PARSE, "blob: the chunk from float %llu on says %u bytes, expected 1 to %zu",
                             (unsigned long long)reader->done, stored_bytes, most);
-    reader->chunk_checksum = (uint32_t)get_number(reader->small + 4, 4);
+    reader->chunk_checksum = (uint32_t)get_number(head + 4, 4);
     expect(reader, CHUNK, stored_bytes);
     return MU_OK;
 }
 
-static mu_status read_chunk(mu_blob_reader *reader, mu_error *err)
+/* The chunk's floats are handed on, and taken into the digest. `planes` is room that some encodings need. */
+static mu_status unpack_chunk(mu_blob_reader *reader, const unsigned char *stored, float *chunk, unsigned char *planes, size_t count, mu_error *err)
 {
-    unsigned long long first = reader->done;
-    if (checksum(reader->stored, reader->held) != reader->chunk_checksum)
-        return mu_error_set(err, MU_E_CHECKSUM, "blob: the chunk from float %llu on is damaged: its CRC-32 is not what its head says", first);
-    size_t count = next_chunk_floats(reader);
-    mu_status status = mu_blob_chunk_unpack(reader->codec, reader->stored, reader->held, reader->planes, reader->chunk, count, err);
+    mu_status status = mu_blob_chunk_unpack(reader->codec, stored, reader->wanted, planes, chunk, count, err);
     if (status)
-        return mu_error_prefix(err, status, "blob: the chunk from float %llu on (%s): ", first, reader->codec->name);
+        return mu_error_prefix(err, status, "blob: the chunk from float %llu on (%s): ", (unsigned long long)reader->done, reader->codec->name);
     if (reader->take)
-        status = reader->take(reader->self, reader->done, reader->chunk, count, err);
+        status = reader->take(reader->self, reader->done, chunk, count, err);
+    if (!status && !reader->skips_digest)
+        digest_add(&reader->digest, chunk, count);
+    return status;
+}
+
+/* Memory for floats is there while a chunk is read, and not between chunks: of thousands of readers whose bytes come slowly few read one at the same moment. */
+static mu_status read_chunk(mu_blob_reader *reader, const unsigned char *stored, mu_error *err)
+{
+    if (checksum(stored, reader->wanted) != reader->chunk_checksum)
+        return mu_error_set(err, MU_E_CHECKSUM, "blob: the chunk from float %llu on is damaged: its CRC-32 is not what its head says",
+                            (unsigned long long)reader->done);
+    size_t count = next_chunk_floats(reader);
+    float *chunk = malloc(sizeof *chunk * count);
+    unsigned char *planes = reader->codec->in_planes ? malloc(4 * count) : NULL;
+    mu_status status = chunk && (planes || !reader->codec->in_planes) ? unpack_chunk(reader, stored, chunk, planes, count, err) : no_memory(reader, err);
+    free(planes);
+    free(chunk);
     if (status)
         return status;
-    if (!reader->skips_digest)
-        digest_add(&reader->digest, reader->chunk, count);
     reader->done += count;
     expect_next_chunk(reader);
     return MU_OK;
 }
 
-static mu_status read_held(mu_blob_reader *reader, mu_error *err)
+/* `bytes` are all that were wanted. */
+static mu_status read_all(mu_blob_reader *reader, const unsigned char *bytes, mu_error *err)
 {
     switch (reader->expected) {
-    case HEAD: return read_head(reader, err);
-    case CHUNK_HEAD: return read_chunk_head(reader, err);
-    case CHUNK: return read_chunk(reader, err);
+    case HEAD: return read_head(reader, bytes, err);
+    case CHUNK_HEAD: return read_chunk_head(reader, bytes, err);
+    case CHUNK: return read_chunk(reader, bytes, err);
     case NOTHING: break;
     }
     return mu_error_set(err, MU_E_PARSE, "blob: goes on after its %llu floats", (unsigned long long)reader->floats);
+}
+
+/* Where a piece is put until the rest has come; NULL: no memory. */
+static unsigned char *piece_room(mu_blob_reader *reader)
+{
+    if (reader->expected != CHUNK)
+        return reader->small;
+    if (!reader->stored)
+        reader->stored = malloc(mu_blob_stored_max(next_chunk_floats(reader)));
+    return reader->stored;
 }
 
 mu_status mu_blob_reader_push(mu_blob_reader *reader, const void *bytes, size_t size_bytes, mu_error *err)
@@ -353,19 +357,24 @@ mu_status mu_blob_reader_push(mu_blob_reader *reader, const void *bytes, size_t 
     const unsigned char *at = bytes;
     if (reader->failed)
         return mu_error_set(err, reader->failed, "blob: more bytes after one that was refused");
-    while (size_bytes) {
+    while (size_bytes && !reader->failed) {
         size_t missing = reader->wanted - reader->held, now = size_bytes < missing ? size_bytes : missing;
-        memcpy((reader->expected == CHUNK ? reader->stored : reader->small) + reader->held, at, now);
+        const unsigned char *all = at; /* where they come in one piece, they are read where they are */
+        if (now < reader->wanted) {
+            unsigned char *room = piece_room(reader);
+            if (!room)
+                return reader->failed = no_memory(reader, err);
+            memcpy(room + reader->held, at, now);
+            all = room;
+        }
         reader->held += now;
         reader->pushed_bytes += now;
         at += now;
         size_bytes -= now;
         if (reader->held == reader->wanted)
-            reader->failed = read_held(reader, err);
-        if (reader->failed)
-            return reader->failed;
+            reader->failed = read_all(reader, all, err);
     }
-    return MU_OK;
+    return reader->failed;
 }
 
 mu_status mu_blob_reader_finish(mu_blob_reader *reader, const mu_blob_digest *expected, mu_blob_digest *digest, mu_error *err)
@@ -393,6 +402,7 @@ mu_status mu_blob_reader_finish(mu_blob_reader *reader, const mu_blob_digest *ex
 
 uint64_t mu_blob_reader_sound_bytes(const mu_blob_reader *reader) { return reader->sound_bytes; }
 uint64_t mu_blob_reader_bytes(const mu_blob_reader *reader) { return reader->pushed_bytes; }
+size_t   mu_blob_reader_wants(const mu_blob_reader *reader) { return reader->expected == NOTHING ? 1 : reader->wanted - reader->held; }
 
 void mu_blob_reader_cut(mu_blob_reader *reader)
 {
@@ -409,7 +419,5 @@ void mu_blob_reader_destroy(mu_blob_reader *reader)
     if (!reader)
         return;
     free(reader->stored);
-    free(reader->planes);
-    free(reader->chunk);
     free(reader);
 }

@@ -58,6 +58,8 @@ uint64_t  mu_blob_reader_sound_bytes(const mu_blob_reader *reader);
  * on: a file is pushed into a new reader as far as it is sound, cut there, and the rest follows. */
 void      mu_blob_reader_cut(mu_blob_reader *reader);
 uint64_t  mu_blob_reader_bytes(const mu_blob_reader *reader); /* pushed until now */
+/* So many bytes more, and something more is understood. Whoever pushes no fewer (from a file, say) leaves nothing that the reader would have to hold. */
+size_t    mu_blob_reader_wants(const mu_blob_reader *reader);
 void      mu_blob_reader_destroy(mu_blob_reader *reader); /* NULL is fine */
 
 /* ---- files ---- */

@@ -2,6 +2,7 @@
 #include "net/network_internal.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "device/time.h"
 #include "net/served_folder.h"
 #include "net/wire.h"
@@ -213,12 +214,13 @@ static void sweep_updates(const mu_network *network)
 static mu_status saved(void *self, mu_error *err)
 {
     mu_network *network = self;
-    network->epoch++;
     forgotten f = { .network = network };
     mu_status status = mu_store_each_update(network->config.store, gather_forgotten, &f, err);
     if (!status)
         status = mu_store_checkpoint(network->config.store, f.tasks, f.count, err);
     free(f.tasks);
+    if (!status)
+        status = mu_network_begin_epoch(network, err);
     if (status)
         return status;
     sweep_updates(network);
@@ -247,8 +249,22 @@ static mu_status begin_time(mu_network *network, mu_error *err)
     return status;
 }
 
+/* What devices are to find must fit into a message. */
+static mu_status check_statistics(const mu_federation_config *config, mu_error *err)
+{
+    const mu_model *model = config->model;
+    const size_t set = (mu_model_state_count(model) - mu_model_param_count(model)) / mu_model_statistic_sets(model);
+    if (config->norm_statistics != MU_NORM_STATISTICS_DEVICES || set <= MU_LIMIT_LOOKED_FLOATS)
+        return MU_OK;
+    return mu_error_set(err, MU_E_LIMIT, "'norm_statistics: devices' would have devices send %zu statistics of norms, more than the %zu that a message holds; use "
+                        "'norm_statistics: trained'", set, MU_LIMIT_LOOKED_FLOATS);
+}
+
 mu_status mu_network_create(const mu_network_config *config, mu_network **out, mu_error *err)
 {
+    mu_status status = check_statistics(config->federation, err);
+    if (status)
+        return status;
     mu_network *network = calloc(1, sizeof *network);
     if (!network)
         return mu_error_set(err, MU_E_MEMORY, "no memory for the network");
@@ -259,7 +275,7 @@ mu_status mu_network_create(const mu_network_config *config, mu_network **out, m
         network->crossing = how.method->vectors(how.state);
     network->planned_order = config->serve->planned_order && mu_federation_waits_for_all(config->federation);
     network->told = calloc(mu_desk_devices(config->desk), sizeof *network->told);
-    mu_status status = network->told ? begin_time(network, err) : mu_error_set(err, MU_E_MEMORY, "no memory for the network");
+    status = network->told ? begin_time(network, err) : mu_error_set(err, MU_E_MEMORY, "no memory for the network");
     if (!status)
         status = mu_network_load_journal(network, err);
     if (status) {
@@ -280,6 +296,7 @@ void mu_network_destroy(mu_network *network)
     mu_trainer_destroy(network->evaluator);
     mu_arena_block_free(network->delta);
     free(network->classes);
+    free(network->looked);
     free(network->sent);
     free(network->timers);
     free(network->told);
@@ -290,7 +307,8 @@ mu_carrier mu_network_carrier(mu_network *network)
 {
     return (mu_carrier){
         .self = network, .tells_presence = true, .send = send_task, .settled = settle, .cancel = cancel_task, .set_timer = set_timer,
-        .next = mu_network_next, .evaluate = mu_network_evaluate, .peak_memory_bytes = peak_memory_bytes, .save = mu_network_save,
+        .next = mu_network_next, .evaluate = mu_network_evaluate, .evaluate_devices = mu_network_evaluate_devices, .statistics = mu_network_statistics,
+        .peak_memory_bytes = peak_memory_bytes, .save = mu_network_save,
         .restore = mu_network_restore, .saved = saved,
     };
 }

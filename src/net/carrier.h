@@ -5,6 +5,8 @@
  * Every event is in the store's journal before the federation gets it. So a coordinator that was killed goes back to the federation's last checkpoint, hands it
  * the same events again, which make the same tasks with the same numbers, and goes on where it was; what had been acknowledged is merged once.
  *
+ * What the federation wants to know of a model on devices' own examples, devices are asked (network_ask.c): tasks that train nothing, whose outcome is in the journal, too.
+ *
  * Devices know a task by its NUMBER, the upper half of its id: the lower half is the federation's place for it, which a resume may change. */
 #ifndef MUSTER_NET_CARRIER_H
 #define MUSTER_NET_CARRIER_H

@@ -77,7 +77,8 @@ static void test_messages_go_and_come_over_one_connection(void **state)
 static void test_every_status_has_its_outcome(void **state)
 {
     (void)state;
-    Muster__Refusal refusal = MUSTER__REFUSAL__INIT;
+    Muster__Refusal refusal;
+    muster__refusal__init(&refusal);
     char code[] = "task-over", message[] = "nobody waits for task 7 any more";
     unsigned char *body, *later_body;
     size_t body_bytes, later_bytes;

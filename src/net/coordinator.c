@@ -192,6 +192,8 @@ mu_status mu_coordinator_create(mu_experiment *experiment, const mu_serve_config
     if (observer)
         c->outer = *observer;
     mu_status status = make_folders(c, folder, err);
+    if (!config->look_at_devices)
+        c->config.tier_examples = c->config.look_devices = 0;
     if (!status) {
         c->config.start_devices = config->wait_for_devices;
         c->config.checkpoint_path = c->checkpoint_path;
@@ -210,9 +212,7 @@ void mu_coordinator_destroy(mu_coordinator *c)
 {
     if (!c)
         return;
-    if (c->look)
-        mu_look_attach(c->look, NULL);
-    mu_http_destroy(c->http); /* first: its threads use all the others */
+    mu_http_destroy(c->http); /* first: its threads use all the others. The look shows its counts to the last */
     mu_federation_destroy(c->federation);
     mu_network_destroy(c->network);
     mu_look_destroy(c->look);
@@ -246,12 +246,28 @@ static mu_status forget_rest(mu_coordinator *c, mu_error *err)
     return carrier.saved(carrier.self, err);
 }
 
+/* As long as devices are there: one that has heard the end is gone. Whoever writes the results asks the same once more, and the network knows the answer; after a
+ * restart, too, as it is the last thing in the journal. */
+static mu_status look_at_devices(mu_coordinator *c, mu_error *err)
+{
+    uint32_t *devices, count;
+    mu_evaluation *each;
+    mu_status status = mu_federation_look_at_devices(c->federation, &devices, &each, &count, err);
+    if (status)
+        return status;
+    free(devices);
+    free(each);
+    return MU_OK;
+}
+
 mu_status mu_coordinator_run(mu_coordinator *c, double linger_s, mu_error *err)
 {
     mu_error why = { 0 };
     mu_status status = mu_federation_run(c->federation, &why);
     if (!status)
         status = forget_rest(c, &why);
+    if (!status)
+        status = look_at_devices(c, &why);
     if (err)
         *err = why;
     mu_look_finished(c->look, status == MU_OK ? "finished" : status == MU_E_INTERRUPTED ? "interrupted" : why.message);
@@ -272,3 +288,4 @@ size_t mu_coordinator_peak_memory_bytes(mu_coordinator *c)
 const char *mu_coordinator_url(const mu_coordinator *c) { return mu_http_url(c->http); }
 const char *mu_coordinator_status_url(const mu_coordinator *c) { return mu_http_status_url(c->http); }
 const char *mu_coordinator_fingerprint(const mu_coordinator *c) { return mu_http_fingerprint(c->http); }
+uint32_t mu_coordinator_connections_max(const mu_coordinator *c) { return mu_http_connections_max(c->http); }

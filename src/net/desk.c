@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -45,7 +46,7 @@ struct mu_desk {
     mu_desk_tasks   tasks;
     mu_link         heard, news;
     waking         *wakings;
-    bool            interrupted, finished;
+    bool            finished;
     mu_desk_counts  counts;
     slot            slots[];
 };
@@ -172,7 +173,7 @@ static void wake_device(mu_desk *desk, uint32_t device)
 /* Names of the catalogue are the same when their addresses are. */
 static bool is_same_report(const mu_desk_report *a, const mu_desk_report *b)
 {
-    return a->num_examples == b->num_examples && !memcmp(&a->profile, &b->profile, sizeof a->profile);
+    return a->num_examples == b->num_examples && a->can_look == b->can_look && !memcmp(&a->profile, &b->profile, sizeof a->profile);
 }
 
 void mu_desk_heard(mu_desk *desk, uint32_t device, double now_s, const mu_desk_report *report)
@@ -229,8 +230,11 @@ mu_desk_task_state mu_desk_find_task(mu_desk *desk, uint64_t task, mu_desk_task_
     pthread_mutex_lock(&desk->lock);
     const mu_desk_entry *at = mu_desk_tasks_find(&desk->tasks, task);
     mu_desk_task_state   state = at ? states[at->progress] : MU_DESK_TASK_UNKNOWN;
-    if (info)
+    if (info) {
         *info = state != MU_DESK_TASK_UNKNOWN ? at->info : (mu_desk_task_info){ 0 };
+        if (state == MU_DESK_TASK_OPEN)
+            snprintf(info->start_digest_hex, sizeof info->start_digest_hex, "%s", at->start->digest_hex);
+    }
     pthread_mutex_unlock(&desk->lock);
     return state;
 }
@@ -254,6 +258,37 @@ void mu_desk_arrived(mu_desk *desk, uint64_t task)
         tell_federation(desk, &at->news);
     }
     pthread_mutex_unlock(&desk->lock);
+}
+
+void mu_desk_has_looked(mu_desk *desk, uint64_t task, const mu_desk_looked *looked)
+{
+    float *unwanted = looked->statistics;
+    pthread_mutex_lock(&desk->lock);
+    mu_desk_entry *at = mu_desk_tasks_find(&desk->tasks, task);
+    if (at && at->progress == MU_DESK_IS_OPEN) {
+        close_task(desk, at, MU_DESK_HAS_ARRIVED);
+        desk->counts.tasks_arrived++;
+        at->looked = *looked;
+        at->has_looked = true;
+        unwanted = NULL;
+        tell_federation(desk, &at->news);
+    }
+    pthread_mutex_unlock(&desk->lock);
+    free(unwanted);
+}
+
+bool mu_desk_take_looked(mu_desk *desk, uint64_t task, mu_desk_looked *out)
+{
+    pthread_mutex_lock(&desk->lock);
+    mu_desk_entry *at = mu_desk_tasks_find(&desk->tasks, task);
+    bool           taken = at && at->has_looked;
+    if (taken) {
+        *out = at->looked;
+        at->has_looked = false;
+        at->looked.statistics = NULL;
+    }
+    pthread_mutex_unlock(&desk->lock);
+    return taken;
 }
 
 /* Cut where it is too long, never within a character. */
@@ -490,25 +525,15 @@ bool mu_desk_take(mu_desk *desk, double wait_s, double presence_s, mu_desk_event
     double now_s = mu_clock_monotonic_s(), until_s = now_s + wait_s;
     for (;; now_s = mu_clock_monotonic_s()) {
         double next_goes_s = let_silent_go(desk, now_s, presence_s);
-        if ((taken = next_event(desk, event)) || desk->interrupted || now_s >= until_s)
+        if ((taken = next_event(desk, event)) || now_s >= until_s)
             break;
         double look_again_s = fmin(fmin(until_s, next_goes_s), now_s + 3600); /* what struct timespec holds for sure */
         struct timespec at = { .tv_sec = (time_t)look_again_s };
         at.tv_nsec = (long)((look_again_s - (double)at.tv_sec) * 1e9);
         pthread_cond_timedwait(&desk->came_in, &desk->lock, &at);
     }
-    if (!taken)
-        desk->interrupted = false;
     pthread_mutex_unlock(&desk->lock);
     return taken;
-}
-
-void mu_desk_interrupt(mu_desk *desk)
-{
-    pthread_mutex_lock(&desk->lock);
-    desk->interrupted = true;
-    pthread_cond_signal(&desk->came_in);
-    pthread_mutex_unlock(&desk->lock);
 }
 
 /* ---- for people ---- */

@@ -24,6 +24,7 @@ uint32_t  mu_desk_devices(const mu_desk *desk);
 typedef struct mu_desk_report {
     mu_profile profile;      /* name: NULL or of the catalogue; 0: not known */
     uint32_t   num_examples;
+    bool       can_look;     /* it may be asked to look at a model */
 } mu_desk_report;
 /* The device has opened a session, or is heard of again. `now_s`: mu_clock_monotonic_s. `report` NULL: as it was. */
 void mu_desk_heard(mu_desk *desk, uint32_t device, double now_s, const mu_desk_report *report);
@@ -51,11 +52,19 @@ typedef enum mu_desk_task_state {
     MU_DESK_TASK_OPEN,
     MU_DESK_TASK_ARRIVED, /* its update is in */
 } mu_desk_task_state;
+/* What a task asks for that trains nothing and only looks at a model. */
+typedef struct mu_desk_look {
+    uint32_t examples_most, targets; /* targets: predictions of each example */
+    uint64_t statistics;             /* floats that are to come back; 0: loss and accuracy are */
+} mu_desk_look;
 typedef struct mu_desk_task_info {
     uint32_t device;
     uint64_t floats_up;  /* of its update: the change of the plan's part, then the vectors sent */
     uint64_t change_floats; /* of these, the change's; 0: not told */
     uint32_t classes;    /* of the model: bounds UpdateHead.classes */
+    bool     looks;      /* there is no update, but an answer: */
+    mu_desk_look look;
+    char     start_digest_hex[65]; /* what it starts from; while it is open */
 } mu_desk_task_info;
 mu_desk_task_state mu_desk_find_task(mu_desk *desk, uint64_t task, mu_desk_task_info *info);
 /* The file a start lies in: by digest and encoding; false: no open task has it. The path is malloc'ed. */
@@ -63,6 +72,15 @@ bool mu_desk_find_start(mu_desk *desk, const char *digest_hex, char **path);
 
 /* Its update is durable. Nothing when the task is not open (any more). */
 void mu_desk_arrived(mu_desk *desk, uint64_t task);
+/* What a look came to; checked by whoever brings it. In memory only: after a restart the device is asked again. */
+typedef struct mu_desk_looked {
+    uint32_t num_examples;
+    double   loss_sum;
+    uint64_t correct, count;
+    float   *statistics; /* malloc'ed; NULL: none */
+} mu_desk_looked;
+/* Takes `looked->statistics`. Nothing, but that they are freed, when the task is not open (any more). */
+void mu_desk_has_looked(mu_desk *desk, uint64_t task, const mu_desk_looked *looked);
 /* The device cannot do it, or what it sent was refused: the task is not known any more, but for the event. Nothing when it is not open. `reason` is copied, cut
  * at 199 bytes. */
 void mu_desk_failed(mu_desk *desk, uint64_t task, const char *reason);
@@ -79,7 +97,6 @@ typedef struct mu_desk_event {
 } mu_desk_event;
 /* The next thing that came in, waiting for it up to `wait_s`. false: nothing did. A device that was not heard of for `presence_s` WENT. */
 bool mu_desk_take(mu_desk *desk, double wait_s, double presence_s, mu_desk_event *event);
-void mu_desk_interrupt(mu_desk *desk); /* from any thread: a `take` that waits returns false at once, now or the next time */
 
 typedef struct mu_desk_task {
     uint64_t             id;
@@ -88,10 +105,13 @@ typedef struct mu_desk_task {
     size_t               packed_bytes;
     uint64_t             floats_up, change_floats; /* change_floats may be 0: not told */
     uint32_t             classes;
+    const mu_desk_look  *look; /* NULL: it is a training */
     const char          *start_digest_hex, *start_path; /* copied */
 } mu_desk_task;
 mu_status mu_desk_put_task(mu_desk *desk, const mu_desk_task *task, mu_error *err); /* MU_E_STATE: it is there already */
 void      mu_desk_drop_task(mu_desk *desk, uint64_t task); /* over, whichever way; no event comes for it any more */
+/* The answer of a look that has ARRIVED, statistics now the caller's. false: there is none, or it was taken. */
+bool      mu_desk_take_looked(mu_desk *desk, uint64_t task, mu_desk_looked *out);
 mu_status mu_desk_settle(mu_desk *desk, uint32_t device, uint64_t task, mu_error *err); /* told until the device has seen it */
 void      mu_desk_finish(mu_desk *desk); /* everybody is told that it is over */
 

@@ -22,6 +22,7 @@ void mu_desk_tasks_release(mu_desk_tasks *tasks)
     for (size_t i = 0; tasks->entries && i < tasks->bucket_count; i++)
         for (mu_desk_entry *next, *each = tasks->entries[i]; each; each = next) {
             next = each->next;
+            free(each->looked.statistics);
             free(each);
         }
     for (size_t i = 0; tasks->starts && i < tasks->bucket_count; i++)
@@ -97,6 +98,10 @@ mu_status mu_desk_tasks_add(mu_desk_tasks *tasks, const mu_desk_task *task, mu_d
     made->news.of_task = true;
     made->id = task->id;
     made->info = (mu_desk_task_info){ .device = task->device, .floats_up = task->floats_up, .change_floats = task->change_floats, .classes = task->classes };
+    if (task->look) {
+        made->info.looks = true;
+        made->info.look = *task->look;
+    }
     made->packed_bytes = task->packed_bytes;
     memcpy(made->packed, task->packed, task->packed_bytes);
     mu_desk_entry **bucket = &tasks->entries[bucket_of(tasks, task->id)];
@@ -127,5 +132,6 @@ void mu_desk_tasks_remove(mu_desk_tasks *tasks, mu_desk_entry *entry)
     *at = entry->next;
     mu_link_remove(&entry->of_device);
     mu_link_remove(&entry->news.link);
+    free(entry->looked.statistics);
     free(entry);
 }

@@ -30,6 +30,8 @@ typedef struct mu_desk_entry {
     mu_desk_progress      progress;
     mu_desk_start        *start;       /* while it is open */
     char                  reason[200]; /* where it has failed */
+    bool                  has_looked;  /* the answer is there, and nobody has taken it: */
+    mu_desk_looked        looked;
     size_t                packed_bytes;
     unsigned char         packed[];
 } mu_desk_entry;

@@ -456,21 +456,6 @@ static void test_forget_waits_for_the_waking(void **state)
     mu_desk_destroy(desk);
 }
 
-static void test_interrupt(void **state)
-{
-    (void)state;
-    mu_desk      *desk = desk_of(1);
-    mu_desk_event event;
-    mu_desk_interrupt(desk);
-    heard_now(desk, 0);
-    assert_event(desk, MU_DESK_CAME, 0, 0); /* what is new comes first */
-    assert_false(mu_desk_take(desk, INFINITY, PRESENCE_S, &event));
-    double before_s = mu_clock_monotonic_s();
-    assert_false(mu_desk_take(desk, 0.02, PRESENCE_S, &event)); /* it was told once */
-    assert_true(mu_clock_monotonic_s() - before_s >= 0.02);
-    mu_desk_destroy(desk);
-}
-
 /* ---- many threads ---- */
 
 #define THREADS 8u
@@ -610,7 +595,6 @@ static void *make_noise(void *argument)
         free(path);
     }
     self->done = 1;
-    mu_desk_interrupt(self->desk);
     return NULL;
 }
 
@@ -663,8 +647,8 @@ int main(void)
         cmocka_unit_test(test_a_task),     cmocka_unit_test(test_what_fails),
         cmocka_unit_test(test_starts),     cmocka_unit_test(test_order_of_what_is_new),
         cmocka_unit_test(test_waiters),    cmocka_unit_test(test_cancelled_and_settled),
-        cmocka_unit_test(test_interrupt),  cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_noise),      cmocka_unit_test(test_forget_waits_for_the_waking),
+        cmocka_unit_test(test_threads),    cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_forget_waits_for_the_waking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

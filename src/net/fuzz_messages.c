@@ -11,7 +11,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &muster__hello__descriptor, &muster__enrol__descriptor, &muster__enrolled__descriptor, &muster__open_session__descriptor,
     &muster__session__descriptor, &muster__job__descriptor, &muster__task__descriptor, &muster__poll__descriptor, &muster__polled__descriptor,
     &muster__update_head__descriptor, &muster__signed_update__descriptor, &muster__update_state__descriptor, &muster__failed__descriptor,
-    &muster__refusal__descriptor,
+    &muster__refusal__descriptor, &muster__looked__descriptor, &muster__looked_head__descriptor,
 };
 
 enum { UNITS_MAX = 64 };
@@ -29,6 +29,8 @@ static void cross(const Muster__Task *message, size_t unit_count)
     MU_ASSERT(mu_wire_unpack(&muster__task__descriptor, bytes, size_bytes, &repacked, NULL) == MU_OK);
     MU_ASSERT(mu_wire_parse_task((Muster__Task *)repacked, unit_count, flags_again, &again, NULL) == MU_OK);
     MU_ASSERT(again.id == task.id && again.plan.learning_rate == task.plan.learning_rate && !again.plan.kept == !task.plan.kept);
+    MU_ASSERT(again.looks == task.looks && again.look.examples == task.look.examples && again.look.statistic_set == task.look.statistic_set);
+    MU_ASSERT(again.look.own_classes == task.look.own_classes && again.look.statistics == task.look.statistics);
     MU_ASSERT(!task.plan.kept || memcmp(flags, flags_again, unit_count * sizeof *flags) == 0);
     mu_wire_free(repacked);
     free(bytes);

@@ -19,6 +19,7 @@ typedef struct mu_http_config {
     const char *const *capabilities; /* that a device must have to be given this job, ended by NULL; NULL: none */
     mu_store   *store;
     mu_desk    *desk;
+    double      stalled_s; /* an upload that has sent little for so long is slow; 0: MU_HTTP_STALLED_S */
     /* Texts for people, made anew for each request, malloc'ed, *size_bytes set; NULL: no memory. Called from the network's threads. `path`: "/status.json", "/metrics", "/",
      * and whatever else the page asks for, with "?from=N" behind it where that was asked; *media_type is set. NULL as answer with *media_type NULL: there is nothing by that name. */
     char     *(*look)(void *self, const char *path, const char **media_type, size_t *size_bytes);
@@ -31,6 +32,7 @@ void        mu_http_destroy(mu_http *http); /* NULL is fine. No request is under
 const char *mu_http_url(const mu_http *http);
 const char *mu_http_status_url(const mu_http *http);  /* NULL: none */
 const char *mu_http_fingerprint(const mu_http *http); /* NULL: no TLS */
+uint32_t    mu_http_connections_max(const mu_http *http); /* less than serve.connections_max where there are not so many descriptors */
 
 /* Counted since it listens; for metrics. Bytes are those of bodies. */
 typedef struct mu_http_counts {

@@ -29,6 +29,7 @@ void mu_http_answer_message(mu_http_request *request, unsigned status, const Pro
     struct MHD_Response *response = MHD_create_response_from_buffer(size_bytes, bytes, MHD_RESPMEM_MUST_FREE);
     if (response) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, MU_WIRE_MEDIA_TYPE);
+        request->answer_bytes = size_bytes;
         atomic_fetch_add(&request->http->bytes_out, size_bytes);
     } else
         free(bytes);
@@ -40,6 +41,7 @@ void mu_http_answer_bytes(mu_http_request *request, const void *bytes, size_t si
     struct MHD_Response *response = MHD_create_response_from_buffer(size_bytes, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT);
     if (response) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, media_type);
+        request->answer_bytes = size_bytes;
         atomic_fetch_add(&request->http->bytes_out, size_bytes);
     }
     mu_http_answer_with(request, MHD_HTTP_OK, response);

@@ -286,6 +286,7 @@ static void send_file(mu_http_request *request, int fd)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/octet-stream");
         MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, tag);
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
+        request->answer_bytes = end - file->at;
         if (is_range)
             MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, range);
     } else

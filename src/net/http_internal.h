@@ -5,7 +5,7 @@
  *
  *     headers -> route, limits, session -> [begin, on a worker] -> body -> answer (there, or on a worker, or held) -> sent
  *
- * Locks are taken in this order: polls or blobs, then `lock`, then libmicrohttpd's own. */
+ * Locks are taken in this order: polls or blobs, then `lock`, then libmicrohttpd's own. Those of connections and addresses are held for themselves alone. */
 #ifndef MUSTER_NET_HTTP_INTERNAL_H
 #define MUSTER_NET_HTTP_INTERNAL_H
 
@@ -26,6 +26,8 @@ typedef struct mu_http_polls     mu_http_polls;
 typedef struct mu_http_blobs     mu_http_blobs;
 typedef struct mu_http_transfers mu_http_transfers;
 typedef struct mu_http_upload    mu_http_upload;
+typedef struct mu_http_connection  mu_http_connection;
+typedef struct mu_http_connections mu_http_connections;
 
 /* ---- routes (http_routes.c) ---- */
 
@@ -47,6 +49,7 @@ typedef enum mu_http_phase { MU_HTTP_BEGINS, MU_HTTP_RECEIVES, MU_HTTP_WORKS, MU
 struct mu_http_request {
     mu_http               *http;
     struct MHD_Connection *connection;
+    mu_http_connection    *on; /* what is known of the connection; NULL: it is shut down already */
     const mu_http_route   *route;
     mu_http_phase          phase;
     bool                   has_body;
@@ -75,6 +78,7 @@ struct mu_http_request {
 
     unsigned             status; /* 0: no answer yet */
     struct MHD_Response *response;
+    uint64_t             answer_bytes; /* of the body */
 };
 
 /* Take the connection out of its thread's hands; what `route->resumed` does comes after mu_http_resume. False: the server stops; answer now. */
@@ -86,6 +90,19 @@ bool mu_http_argument(mu_http_request *request, const char *name, const char **v
 enum MHD_Result mu_http_on_request(void *self, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
                                    const char *data, size_t *data_bytes, void **own);
 void            mu_http_on_completed(void *self, struct MHD_Connection *connection, void **own, enum MHD_RequestTerminationCode how);
+
+/* ---- connections (http_connections.c) ---- */
+
+mu_status mu_http_connections_create(mu_http *http, mu_http_connections **out, mu_error *err);
+void      mu_http_connections_destroy(mu_http_connections *connections);
+uint32_t  mu_http_connections_count(mu_http_connections *connections);
+enum MHD_Result     mu_http_has_room(void *self, const struct sockaddr *from, socklen_t address_bytes); /* MHD_AcceptPolicyCallback */
+void                mu_http_note_connection(void *self, struct MHD_Connection *connection, void **own, enum MHD_ConnectionNotificationCode what);
+mu_http_connection *mu_http_connection_of(struct MHD_Connection *connection);
+/* The request's connection has serve.request_s from now on, and a second for each KiB of these bytes; no limit; a second more for each KiB. */
+void mu_http_give_time(mu_http_request *request, uint64_t bytes);
+void mu_http_stop_time(mu_http_request *request);
+void mu_http_put_time_off(mu_http_request *request, uint64_t bytes);
 
 /* ---- answers (http_answer.c): each sets status and response; with no memory for one, an empty 503 ---- */
 
@@ -126,9 +143,9 @@ void      mu_http_blobs_destroy(mu_http_blobs *blobs, mu_pool *workers);
 void      mu_http_blob(mu_http_request *request);
 void      mu_http_blob_resumed(mu_http_request *request);
 
-/* ---- updates (http_upload.c) ---- */
+/* ---- updates (http_upload.c; their places: http_places.c) ---- */
 
-mu_status mu_http_transfers_create(mu_http_transfers **out, mu_error *err);
+mu_status mu_http_transfers_create(const mu_http *http, mu_http_transfers **out, mu_error *err);
 void      mu_http_transfers_destroy(mu_http_transfers *transfers);
 void      mu_http_update_announced(mu_http_request *request);
 void      mu_http_upload_begin(mu_http_request *request);
@@ -136,6 +153,13 @@ void      mu_http_upload_take(mu_http_request *request, const void *bytes, size_
 void      mu_http_upload_end(mu_http_request *request);
 void      mu_http_upload_close(mu_http_request *request); /* however it ended; nothing where there is none */
 void      mu_http_task_failed(mu_http_request *request);
+bool      mu_http_task_is_open(mu_http_request *request, mu_desk_task_info *info); /* and this device's; otherwise it is refused */
+/* Understood, and nothing that may touch the model: the task has failed. */
+void      mu_http_task_reject(mu_http_request *request, const char *code, const char *message);
+
+/* ---- looks (http_looked.c) ---- */
+
+void mu_http_task_looked(mu_http_request *request);
 
 /* ---- all of it (http.c) ---- */
 
@@ -145,7 +169,7 @@ struct mu_http {
     char          *url, *status_url;
     char           fingerprint[65]; /* empty: no TLS */
     char           job_digest[65];
-    struct MHD_Daemon   *devices, *people;
+    struct MHD_Daemon   *devices[MU_HTTP_SERVING_THREADS], *people;
     struct MHD_Response *no_memory;
     mu_pool           *workers;
     mu_http_sessions  *sessions;
@@ -153,12 +177,13 @@ struct mu_http {
     mu_http_blobs     *blobs;
     mu_http_transfers *transfers;
     mu_http_addresses *addresses;
+    mu_http_connections *connections;
 
+    double               began_s; /* monotonic */
     atomic_bool          is_open;
     atomic_size_t        bodies_bytes; /* gathered messages that are in memory */
     atomic_uint_fast64_t requests, refused, bytes_in, bytes_out, sessions_opened, updates_complete;
-    atomic_uint          connections;
-    unsigned             connections_max;
+    unsigned             connections_max, connections_per_address_max, uploads_max;
 
     pthread_mutex_t lock;
     pthread_cond_t  nothing_suspended;
@@ -174,8 +199,9 @@ double mu_http_spread(double seconds);
 
 /* ---- listening (http_listen.c) and TLS (http_tls.c) ---- */
 
-/* A socket that listens on "host:port", and the address that others reach it by, "https://host:port" (malloc'ed). `loopback_only`: any other is refused. */
-mu_status mu_http_listen(const char *address, const char *scheme, bool loopback_only, int *fd, char **url, mu_error *err);
+/* `count` sockets that listen on "host:port", over which the kernel spreads those who connect, and the address that others reach them by, "https://host:port"
+ * (malloc'ed). `loopback_only`: any other is refused. */
+mu_status mu_http_listen(const char *address, const char *scheme, bool loopback_only, int *fds, size_t count, char **url, mu_error *err);
 /* PEM texts (malloc'ed) of certificate and key, and the fingerprint: those that are named, or those in folder/tls, made when they are not there. */
 mu_status mu_http_tls_load(const mu_http_config *config, char **certificate, char **key, char fingerprint[65], mu_error *err);
 

@@ -1,4 +1,5 @@
-/* Token buckets, and those of addresses in sets of eight: an address has its set, and in it the place of whoever was silent for longest. */
+/* Token buckets, and those of addresses in sets of eight: an address has its set, and in it the place of whoever was silent for longest. Beside each set is the chain of
+ * the addresses that have connections. */
 #include "net/http_limits.h"
 
 #include <math.h>
@@ -26,10 +27,18 @@ typedef struct place {
     mu_http_bucket any, enrolments;
 } place;
 
+struct mu_http_neighbours {
+    mu_http_neighbours *next;
+    unsigned char       address[ADDRESS_BYTES];
+    size_t              set;
+    uint32_t            connections; /* never 0 */
+};
+
 struct mu_http_addresses {
-    pthread_mutex_t lock;
-    unsigned char   hash_key[crypto_shorthash_KEYBYTES]; /* so that nobody can choose addresses that meet in one set */
-    place           sets[SETS][PLACES];
+    pthread_mutex_t     lock;
+    unsigned char       hash_key[crypto_shorthash_KEYBYTES]; /* so that nobody can choose addresses that meet in one set */
+    place               sets[SETS][PLACES];
+    mu_http_neighbours *connected[SETS];
 };
 
 mu_status mu_http_addresses_create(mu_http_addresses **out, mu_error *err)
@@ -67,11 +76,16 @@ static void normal_address(const struct sockaddr *from, unsigned char out[ADDRES
     }
 }
 
-static place *find_place(mu_http_addresses *addresses, const unsigned char address[ADDRESS_BYTES])
+static size_t find_set(const mu_http_addresses *addresses, const unsigned char address[ADDRESS_BYTES])
 {
     unsigned char hash[crypto_shorthash_BYTES];
     crypto_shorthash(hash, address, ADDRESS_BYTES, addresses->hash_key);
-    place *set = addresses->sets[(hash[0] | hash[1] << 8) % SETS], *oldest = set;
+    return (size_t)(hash[0] | hash[1] << 8) % SETS;
+}
+
+static place *find_place(mu_http_addresses *addresses, const unsigned char address[ADDRESS_BYTES])
+{
+    place *set = addresses->sets[find_set(addresses, address)], *oldest = set;
     for (place *at = set; at < set + PLACES; at++) {
         if (at->any.used && !memcmp(at->address, address, ADDRESS_BYTES))
             return at;
@@ -95,4 +109,56 @@ double mu_http_addresses_take(mu_http_addresses *addresses, const struct sockadd
         wait_s = mu_http_bucket_take(&at->enrolments, now_s, per_s / 10, fmax(10, per_s / 2));
     pthread_mutex_unlock(&addresses->lock);
     return wait_s;
+}
+
+/* ---- connections ---- */
+
+static mu_http_neighbours *find_neighbours(const mu_http_addresses *addresses, size_t set, const unsigned char address[ADDRESS_BYTES])
+{
+    mu_http_neighbours *at = addresses->connected[set];
+    while (at && memcmp(at->address, address, ADDRESS_BYTES))
+        at = at->next;
+    return at;
+}
+
+uint32_t mu_http_addresses_connections(mu_http_addresses *addresses, const struct sockaddr *from)
+{
+    unsigned char address[ADDRESS_BYTES];
+    normal_address(from, address);
+    pthread_mutex_lock(&addresses->lock);
+    const mu_http_neighbours *at = find_neighbours(addresses, find_set(addresses, address), address);
+    uint32_t connections = at ? at->connections : 0;
+    pthread_mutex_unlock(&addresses->lock);
+    return connections;
+}
+
+mu_http_neighbours *mu_http_addresses_connect(mu_http_addresses *addresses, const struct sockaddr *from)
+{
+    unsigned char address[ADDRESS_BYTES];
+    normal_address(from, address);
+    size_t set = find_set(addresses, address);
+    pthread_mutex_lock(&addresses->lock);
+    mu_http_neighbours *at = find_neighbours(addresses, set, address);
+    if (!at && (at = calloc(1, sizeof *at))) {
+        *at = (mu_http_neighbours){ .next = addresses->connected[set], .set = set };
+        memcpy(at->address, address, ADDRESS_BYTES);
+        addresses->connected[set] = at;
+    }
+    if (at)
+        at->connections++;
+    pthread_mutex_unlock(&addresses->lock);
+    return at;
+}
+
+void mu_http_addresses_disconnect(mu_http_addresses *addresses, mu_http_neighbours *neighbours)
+{
+    pthread_mutex_lock(&addresses->lock);
+    if (--neighbours->connections == 0) {
+        mu_http_neighbours **at = &addresses->connected[neighbours->set];
+        while (*at != neighbours)
+            at = &(*at)->next;
+        *at = neighbours->next;
+        free(neighbours);
+    }
+    pthread_mutex_unlock(&addresses->lock);
 }

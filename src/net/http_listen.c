@@ -74,16 +74,19 @@ static char *make_url(const char *scheme, const char *host, const struct addrinf
     return url;
 }
 
-static int listen_at(const struct addrinfo *at)
+/* `shares`: others may listen there too, and the kernel spreads connections over them. */
+static int listen_at(const struct sockaddr *address, socklen_t bytes, bool shares)
 {
     int yes = 1, no = 0;
-    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (at->ai_family == AF_INET6)
+    if (shares)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
+    if (address->sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
-    if (bind(fd, at->ai_addr, at->ai_addrlen) || listen(fd, 4096)) {
+    if (bind(fd, address, bytes) || listen(fd, 4096)) {
         int problem = errno;
         close(fd);
         errno = problem;
@@ -92,7 +95,42 @@ static int listen_at(const struct addrinfo *at)
     return fd;
 }
 
-mu_status mu_http_listen(const char *address, const char *scheme, bool loopback_only, int *fd, char **url, mu_error *err)
+static void close_all(int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+}
+
+/* Whoever else listens there must be found out first: among those who share it the kernel would give a second coordinator a part of the devices. */
+static bool is_free(const struct addrinfo *at)
+{
+    int alone = listen_at(at->ai_addr, at->ai_addrlen, false);
+    if (alone >= 0)
+        close(alone);
+    return alone >= 0;
+}
+
+static bool listen_often(const struct addrinfo *at, int *fds, size_t count)
+{
+    struct sockaddr_storage bound;
+    socklen_t bytes = sizeof bound;
+    bool shares = count > 1;
+    if (shares && !is_free(at))
+        return false;
+    fds[0] = listen_at(at->ai_addr, at->ai_addrlen, shares);
+    size_t done = fds[0] >= 0;
+    if (done && getsockname(fds[0], (struct sockaddr *)&bound, &bytes) == 0) /* the port may have been 0 */
+        while (done < count && (fds[done] = listen_at((struct sockaddr *)&bound, bytes, shares)) >= 0)
+            done++;
+    if (done == count)
+        return true;
+    int problem = errno;
+    close_all(fds, done);
+    errno = problem;
+    return false;
+}
+
+mu_status mu_http_listen(const char *address, const char *scheme, bool loopback_only, int *fds, size_t count, char **url, mu_error *err)
 {
     char host[256], port[8];
     mu_status status = split(address, host, port, err);
@@ -105,10 +143,10 @@ mu_status mu_http_listen(const char *address, const char *scheme, bool loopback_
     if (loopback_only && !is_loopback(found->ai_addr))
         status = mu_error_set(err, MU_E_CONFIG, "without TLS the coordinator listens on loopback addresses only, and '%s' is none: take 'tls: off' away, "
                               "or listen on 127.0.0.1", address);
-    else if ((*fd = listen_at(found)) < 0)
+    else if (!listen_often(found, fds, count))
         status = mu_error_set(err, MU_E_NETWORK, "cannot listen on %s: %s", address, strerror(errno));
-    else if (!(*url = make_url(scheme, host, found, *fd))) {
-        close(*fd);
+    else if (!(*url = make_url(scheme, host, found, fds[0]))) {
+        close_all(fds, count);
         status = mu_error_set(err, MU_E_MEMORY, "no memory for the address of %s", address);
     }
     freeaddrinfo(found);

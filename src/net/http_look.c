@@ -1,9 +1,41 @@
 /* The listener for people: reading only, plain HTTP, everything from config.look. */
 #include "net/http_internal.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+enum { NAME_BYTES = 256 };
+
+/* The host of "host:port", "[host]:port" or "host". False: it is longer than any, or empty. */
+static bool host_of(const char *said, char host[NAME_BYTES])
+{
+    bool   in_brackets = said[0] == '[';
+    size_t bytes = strcspn(said + in_brackets, in_brackets ? "]" : ":");
+    if (bytes == 0 || bytes >= NAME_BYTES)
+        return false;
+    memcpy(host, said + in_brackets, bytes);
+    host[bytes] = 0;
+    return true;
+}
+
+/* Whoever owns a name may say that it is 127.0.0.1, and have somebody's browser read what is here as a page of his (DNS rebinding). So people ask by an address, by
+ * "localhost", by the machine's name, or by the one that serve.status_address has. A program without a browser may leave it out. */
+static bool is_own_name(const mu_http *http, const char *said)
+{
+    char host[NAME_BYTES], own[NAME_BYTES], machine[NAME_BYTES] = "";
+    unsigned char address[16];
+    if (!said)
+        return true;
+    if (!host_of(said, host))
+        return false;
+    gethostname(machine, sizeof machine - 1);
+    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1 || !strcasecmp(host, "localhost") || !strcasecmp(host, machine) ||
+           (host_of(http->serve.status_address, own) && !strcasecmp(host, own));
+}
 
 static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response, const char *media_type)
 {
@@ -26,8 +58,11 @@ static enum MHD_Result look(void *self, struct MHD_Connection *connection, const
                             size_t *data_bytes, void **own)
 {
     (void)version, (void)data, (void)own;
-    const mu_http_config *config = &((mu_http *)self)->config;
+    const mu_http *http = self;
+    const mu_http_config *config = &http->config;
     *data_bytes = 0;
+    if (!is_own_name(http, MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST)))
+        return send_word(connection, MHD_HTTP_MISDIRECTED_REQUEST, "not by that name: ask by an IP address, by localhost, or by the name in serve.status_address\n");
     if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
         return send_word(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only for looking\n");
     const char *media_type = NULL, *from = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "from");
@@ -49,7 +84,7 @@ mu_status mu_http_look_start(mu_http *http, mu_error *err)
     if (!address || !*address || !http->config.look)
         return MU_OK;
     int fd;
-    mu_status status = mu_http_listen(address, "http", false, &fd, &http->status_url, err);
+    mu_status status = mu_http_listen(address, "http", false, &fd, 1, &http->status_url, err);
     if (status)
         return status;
     http->people = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, look, http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 64u,

@@ -4,9 +4,12 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define OPEN_SOON_S 1.5
 
 /* ---- suspended connections: on a worker, held, waiting for a file ---- */
 
@@ -17,8 +20,10 @@ bool mu_http_suspend(mu_http_request *request)
     bool may = !http->stopping;
     http->suspended += may;
     pthread_mutex_unlock(&http->lock);
-    if (may)
+    if (may) {
+        mu_http_stop_time(request);
         MHD_suspend_connection(request->connection);
+    }
     return may;
 }
 
@@ -169,7 +174,9 @@ static void look_at_headers(mu_http_request *request, const char *method, const 
     mu_http *http = request->http;
     request->route = mu_http_find_route(method, path, &request->task, request->digest_hex);
     if (!atomic_load(&http->is_open)) {
-        mu_http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "not-open", mu_http_spread(http->serve.again_s), "the coordinator is being started");
+        /* As a rule it takes a moment only; where it takes longer, those who ask come less often. */
+        double again_s = fmin(http->serve.again_s, fmax(OPEN_SOON_S, (mu_clock_monotonic_s() - http->began_s) / 2));
+        mu_http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "not-open", mu_http_spread(again_s), "the coordinator is being started");
         return;
     }
     if ((!request->route || request->route->without_session) && !is_within_rate(request))
@@ -194,6 +201,7 @@ static mu_http_request *request_create(mu_http *http, struct MHD_Connection *con
         return NULL;
     request->http = http;
     request->connection = connection;
+    request->on = mu_http_connection_of(connection);
     request->device = MU_STORE_ANY_DEVICE;
     atomic_fetch_add(&http->requests, 1);
     return request;
@@ -204,6 +212,7 @@ static mu_http_request *request_create(mu_http *http, struct MHD_Connection *con
 static enum MHD_Result send_answer(mu_http_request *request)
 {
     struct MHD_Response *response = request->response;
+    mu_http_give_time(request, request->answer_bytes);
     enum MHD_Result result = MHD_queue_response(request->connection, request->status, response);
     if (response != request->http->no_memory)
         MHD_destroy_response(response);
@@ -215,6 +224,7 @@ static enum MHD_Result send_answer(mu_http_request *request)
 static enum MHD_Result go_on_receiving(mu_http_request *request)
 {
     request->phase = MU_HTTP_RECEIVES;
+    mu_http_give_time(request, 0);
     return request->status && request->has_body && request->body_announced > MU_HTTP_DRAINED_BYTES_MAX ? send_answer(request) : MHD_YES;
 }
 
@@ -222,6 +232,7 @@ static enum MHD_Result receive(mu_http_request *request, const char *data, size_
 {
     request->phase = MU_HTTP_RECEIVES;
     atomic_fetch_add(&request->http->bytes_in, *data_bytes);
+    mu_http_put_time_off(request, *data_bytes);
     if (!request->status) {
         if (request->route->take)
             request->route->take(request, data, *data_bytes);
@@ -280,6 +291,7 @@ void mu_http_on_completed(void *self, struct MHD_Connection *connection, void **
     mu_http_request *request = *own;
     if (!request)
         return;
+    mu_http_give_time(request, 0); /* for the next one */
     if (request->work)
         mu_pool_wait(request->http->workers, &request->job);
     if (request->poll)

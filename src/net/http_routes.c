@@ -14,6 +14,7 @@ static const mu_http_route routes[] = {
     { "GET", "/v1/blobs/$", .answer = mu_http_blob, .resumed = mu_http_blob_resumed },
     { "POST", "/v1/tasks/#/update", .on_worker = true, .body_bytes_max = MU_LIMIT_MESSAGE_BYTES, .answer = mu_http_update_announced },
     { "PUT", "/v1/tasks/#/update", .on_worker = true, .begin = mu_http_upload_begin, .take = mu_http_upload_take, .answer = mu_http_upload_end },
+    { "POST", "/v1/tasks/#/looked", .on_worker = true, .body_bytes_max = MU_LIMIT_MESSAGE_BYTES, .answer = mu_http_task_looked },
     { "POST", "/v1/tasks/#/failed", .body_bytes_max = MU_LIMIT_MESSAGE_BYTES, .answer = mu_http_task_failed },
     { "POST", "/v1/leave", .answer = mu_http_leave },
 };

@@ -206,6 +206,8 @@ static double sensible(double value) { return value > 0 && isfinite(value) ? val
 static mu_desk_report read_report(const Muster__OpenSession *message)
 {
     mu_desk_report report = { .num_examples = message->num_examples };
+    for (size_t i = 0; i < message->n_capabilities; i++)
+        report.can_look |= strcmp(message->capabilities[i], "look") == 0;
     const Muster__Profile *said = message->profile;
     if (!said)
         return report;

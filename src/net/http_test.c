@@ -5,10 +5,7 @@
 #include "base/limits.h"
 
 #include <curl/curl.h>
-#include <netinet/in.h>
 #include <sodium.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 static test_request get(const char *path, const char *session) { return (test_request){ .method = "GET", .path = path, .session = session }; }
@@ -347,12 +344,16 @@ static void nothing_is_answered_before_it_is_open(void **state)
     test_server_init(&server);
     test_server_listen(&server);
     mu_http_destroy(server.http);
+    server.serve.again_s = 10;
     const mu_http_config config = { .serve = &server.serve, .folder = server.folder, .federation = "test", .job = (const unsigned char *)"", .store = server.store,
                                     .desk = server.desk };
     mu_error err;
     assert_int_equal(mu_http_create(&config, &server.http, &err), MU_OK);
     test_request request = get("/v1/hello", NULL);
-    assert_true(test_refused(&server, &request, 503, "not-open") > 0);
+    double again_s = test_refused(&server, &request, 503, "not-open");
+    assert_true(again_s >= 0.8 * 1.5 && again_s <= 10); /* soon: it has just begun; should the machine be slow, later */
+    for (int i = 0; i < 3; i++)
+        assert_true(test_refused(&server, &request, 503, "not-open") != again_s);
     mu_http_open(server.http);
     mu_wire_free(test_ask_message(&server, &request, 200, &muster__hello__descriptor));
     test_server_release(&server);
@@ -382,65 +383,6 @@ static void addresses_are_checked(void **state)
     test_server_release(&server);
 }
 
-static void people_may_only_look(void **state)
-{
-    (void)state;
-    test_server server;
-    test_server_init(&server);
-    server.serve.status_address = "127.0.0.1:0";
-    test_server_listen(&server);
-    char url[256];
-    snprintf(url, sizeof url, "%s", mu_http_status_url(server.http));
-    CURL *curl = curl_easy_init();
-    const struct { const char *method, *path; long status; } asks[] = { { "GET", "/status.json", 200 }, { "GET", "/nothing", 404 }, { "POST", "/status.json", 405 },
-                                                                        { "DELETE", "/status.json", 405 }, { "HEAD", "/status.json", 200 } };
-    for (size_t i = 0; i < MU_COUNT(asks); i++) {
-        char whole[512];
-        long status = 0;
-        snprintf(whole, sizeof whole, "%s%s", url, asks[i].path);
-        curl_easy_setopt(curl, CURLOPT_URL, whole);
-        curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, asks[i].method);
-        curl_easy_setopt(curl, CURLOPT_NOBODY, (long)!strcmp(asks[i].method, "HEAD"));
-        FILE *none = fopen("/dev/null", "w");
-        curl_easy_setopt(curl, CURLOPT_WRITEDATA, none);
-        assert_int_equal(curl_easy_perform(curl), CURLE_OK);
-        fclose(none);
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-        assert_int_equal(status, asks[i].status);
-    }
-    curl_easy_cleanup(curl);
-    test_server_release(&server);
-}
-
-static double processor_s(void)
-{
-    struct rusage used;
-    assert_int_equal(getrusage(RUSAGE_SELF, &used), 0);
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + 1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
-}
-
-/* Whoever begins a handshake and says no more costs a connection, and not a core. */
-static void a_handshake_that_waits_takes_no_processor(void **state)
-{
-    (void)state;
-    test_server server;
-    test_server_init(&server);
-    server.serve.tls = true;
-    test_server_listen(&server);
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    address.sin_port = htons((uint16_t)atoi(strrchr(mu_http_url(server.http), ':') + 1));
-    static const unsigned char half_a_hello[] = { 0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3 };
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(send(fd, half_a_hello, sizeof half_a_hello, 0), sizeof half_a_hello);
-    double before_s = processor_s();
-    usleep(500000);
-    assert_true(processor_s() - before_s < 0.1);
-    close(fd);
-    test_server_release(&server);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,8 +398,6 @@ int main(void)
         cmocka_unit_test(connections_live_on),
         cmocka_unit_test(nothing_is_answered_before_it_is_open),
         cmocka_unit_test(addresses_are_checked),
-        cmocka_unit_test(people_may_only_look),
-        cmocka_unit_test(a_handshake_that_waits_takes_no_processor),
     };
     return cmocka_run_group_tests_name("net_http", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* An update's blob on its way into its file. */
+/* An update's blob on its way into its file. What has come of a chunk lies there and not in memory, so that thousands of slow transfers take little; once all of it has
+ * come it is read and looked at. */
 #include "net/http_transfer.h"
 
 #include "base/file.h"
@@ -16,7 +17,7 @@ struct mu_transfer {
     mu_transfer_config config;
     mu_blob_reader    *reader;
     int                fd;
-    uint64_t           have_bytes;     /* written, and pushed into the reader */
+    uint64_t           have_bytes;     /* written; the reader has those that it could understand something of */
     double             squared_norm;   /* of the change, as far as it is there */
     mu_status          failed;         /* nothing more is taken */
 };
@@ -73,18 +74,59 @@ static mu_status look_at(void *self, uint64_t first, const float *floats, size_t
     return MU_OK;
 }
 
-static mu_status write_all(int fd, const unsigned char *bytes, size_t size_bytes)
+static mu_status write_all(int fd, const unsigned char *bytes, size_t size_bytes, uint64_t at)
 {
     while (size_bytes) {
-        ssize_t written = write(fd, bytes, size_bytes);
+        ssize_t written = pwrite(fd, bytes, size_bytes, (off_t)at);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
             return MU_E_IO;
         bytes += written;
+        at += (uint64_t)written;
         size_bytes -= (size_t)written;
     }
     return MU_OK;
+}
+
+static mu_status read_all(int fd, unsigned char *bytes, size_t size_bytes, uint64_t at)
+{
+    while (size_bytes) {
+        ssize_t got = pread(fd, bytes, size_bytes, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return MU_E_IO;
+        bytes += got;
+        at += (uint64_t)got;
+        size_bytes -= (size_t)got;
+    }
+    return MU_OK;
+}
+
+/* A head, or a chunk: all that the reader wants next, which is there. */
+static mu_status push_next(mu_transfer *transfer, size_t size_bytes, mu_error *err)
+{
+    unsigned char head[64], *bytes = size_bytes <= sizeof head ? head : malloc(size_bytes);
+    mu_status status;
+    if (!bytes)
+        status = mu_error_set(err, MU_E_MEMORY, "no memory to read what has come of an update");
+    else if (read_all(transfer->fd, bytes, size_bytes, mu_blob_reader_bytes(transfer->reader)))
+        status = mu_error_set(err, MU_E_IO, "what has come of the update of task %llu cannot be read: %s", (unsigned long long)transfer->config.task,
+                              strerror(errno));
+    else
+        status = mu_blob_reader_push(transfer->reader, bytes, size_bytes, err);
+    if (bytes != head)
+        free(bytes);
+    return status;
+}
+
+static mu_status look_at_what_came(mu_transfer *transfer, mu_error *err)
+{
+    mu_status status = MU_OK;
+    for (size_t wants; !status && (wants = mu_blob_reader_wants(transfer->reader)) <= transfer->have_bytes - mu_blob_reader_bytes(transfer->reader);)
+        status = push_next(transfer, wants, err);
+    return status;
 }
 
 /* Only what is sound stays, in the file as in the reader. */
@@ -92,7 +134,7 @@ static mu_status cut(mu_transfer *transfer, mu_error *err)
 {
     mu_blob_reader_cut(transfer->reader);
     transfer->have_bytes = mu_blob_reader_sound_bytes(transfer->reader);
-    if (ftruncate(transfer->fd, (off_t)transfer->have_bytes) || lseek(transfer->fd, (off_t)transfer->have_bytes, SEEK_SET) < 0)
+    if (ftruncate(transfer->fd, (off_t)transfer->have_bytes))
         return mu_error_set(err, MU_E_IO, "what has come of the update of task %llu cannot be cut: %s", (unsigned long long)transfer->config.task,
                             strerror(errno));
     return MU_OK;
@@ -100,22 +142,14 @@ static mu_status cut(mu_transfer *transfer, mu_error *err)
 
 static mu_status check_again(mu_transfer *transfer, mu_error *err)
 {
-    enum { PIECE_BYTES = 1 << 16 };
-    unsigned char *piece = malloc(PIECE_BYTES);
-    if (!piece)
-        return mu_error_set(err, MU_E_MEMORY, "no memory to read what has come of an update");
-    mu_status status = MU_OK;
-    for (uint64_t at = 0; !status;) {
-        ssize_t got = read(transfer->fd, piece, PIECE_BYTES);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0 || at + (uint64_t)got > transfer->config.blob_bytes)
-            break;
-        at += (uint64_t)got;
-        status = mu_blob_reader_push(transfer->reader, piece, (size_t)got, err);
-    }
-    free(piece);
-    return status == MU_E_MEMORY ? status : cut(transfer, err);
+    struct stat info;
+    if (fstat(transfer->fd, &info))
+        return mu_error_set(err, MU_E_IO, "what has come of the update of task %llu cannot be read: %s", (unsigned long long)transfer->config.task,
+                            strerror(errno));
+    uint64_t there = (uint64_t)info.st_size, most = transfer->config.blob_bytes;
+    transfer->have_bytes = there < most ? there : most;
+    mu_status status = look_at_what_came(transfer, err);
+    return status == MU_E_MEMORY || status == MU_E_IO ? status : cut(transfer, err);
 }
 
 /* Was the blob renamed, but its row not written before a kill, it is a part again, and all of it is there. */
@@ -187,11 +221,11 @@ mu_status mu_transfer_push(mu_transfer *transfer, const void *bytes, size_t size
     mu_status status = MU_OK;
     if (size_bytes > transfer->config.blob_bytes - transfer->have_bytes)
         status = mu_error_set(err, MU_E_LIMIT, "more bytes came than the %llu that were announced", (unsigned long long)transfer->config.blob_bytes);
-    else if (write_all(transfer->fd, bytes, size_bytes))
+    else if (write_all(transfer->fd, bytes, size_bytes, transfer->have_bytes))
         status = mu_error_set(err, MU_E_IO, "the update of task %llu cannot be written: %s", (unsigned long long)transfer->config.task, strerror(errno));
     else {
         transfer->have_bytes += size_bytes;
-        status = mu_blob_reader_push(transfer->reader, bytes, size_bytes, err);
+        status = look_at_what_came(transfer, err);
         if (status == MU_E_LIMIT || status == MU_E_UNSUPPORTED) /* a head that no blob has: sent again it would be no better */
             status = mu_error_prefix(err, MU_E_PARSE, "the update of task %llu: ", (unsigned long long)transfer->config.task);
     }

@@ -1,44 +1,15 @@
 /* Updates coming in: nothing that is not right, nothing twice, and nothing again that has come already. */
-#include "net/test_http.h"
+#include "net/test_update.h"
 
 #include "base/file.h"
 #include "net/blob.h"
-#include "net/http_limits.h"
 
-#include <arpa/inet.h>
 #include <math.h>
-#include <netinet/in.h>
 #include <sodium.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A server with two devices that are signed in. */
-typedef struct fixture {
-    test_server server;
-    test_device device, other;
-} fixture;
-
-static void begin(fixture *f)
-{
-    test_server_init(&f->server);
-    f->server.serve.update_norm_max = 1000;
-    test_server_listen(&f->server);
-    test_device_make(&f->device);
-    test_device_make(&f->other);
-    test_device_enrol(&f->server, &f->device);
-    test_device_enrol(&f->server, &f->other);
-    test_device_sign_in(&f->server, &f->device);
-    test_device_sign_in(&f->server, &f->other);
-}
-
-static const char *path_of(uint64_t task, const char *rest)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "/v1/tasks/%llu/%s", (unsigned long long)task, rest);
-    return path;
-}
-
-static bool has_file(const fixture *f, uint64_t task, const char *ending)
+static bool has_file(const test_pair *f, uint64_t task, const char *ending)
 {
     char path[256];
     snprintf(path, sizeof path, "%s/updates/%llu%s", f->server.folder, (unsigned long long)task, ending);
@@ -46,7 +17,7 @@ static bool has_file(const fixture *f, uint64_t task, const char *ending)
 }
 
 /* What has been told the federation, but for devices that came: so many failed, so many arrived. */
-static void count_events(const fixture *f, int *failed, int *arrived, char reason[200])
+static void count_events(const test_pair *f, int *failed, int *arrived, char reason[200])
 {
     mu_desk_event event;
     *failed = *arrived = 0;
@@ -58,71 +29,23 @@ static void count_events(const fixture *f, int *failed, int *arrived, char reaso
     }
 }
 
-static test_request announcement(const fixture *f, const test_update *update, const test_device *signs, const test_device *asks,
-                                 void (*change)(Muster__UpdateHead *), unsigned char **packed)
-{
-    (void)f;
-    size_t bytes;
-    *packed = test_update_announcement(update, signs, change, &bytes);
-    return (test_request){ .method = "POST", .path = path_of(update->task, "update"), .session = asks->session, .body = *packed, .bytes = bytes };
-}
-
-static uint64_t announce(const fixture *f, const test_update *update, bool *complete)
-{
-    unsigned char *packed;
-    test_request request = announcement(f, update, &f->device, &f->device, NULL, &packed);
-    ProtobufCMessage *answer = test_ask_message(&f->server, &request, 200, &muster__update_state__descriptor);
-    const Muster__UpdateState *state = (const Muster__UpdateState *)(const void *)answer;
-    uint64_t have_bytes = state->have_bytes;
-    *complete = state->complete;
-    mu_wire_free(answer);
-    free(packed);
-    return have_bytes;
-}
-
-static void announce_refused(const fixture *f, const test_update *update, const test_device *signs, const test_device *asks,
-                             void (*change)(Muster__UpdateHead *), long status, const char *code)
-{
-    unsigned char *packed;
-    test_request request = announcement(f, update, signs, asks, change, &packed);
-    test_refused(&f->server, &request, status, code);
-    free(packed);
-}
-
-static test_request put(const fixture *f, const test_update *update, uint64_t offset, size_t bytes)
-{
-    char rest[64];
-    snprintf(rest, sizeof rest, "update?offset=%llu", (unsigned long long)offset);
-    return (test_request){ .method = "PUT", .path = path_of(update->task, rest), .session = f->device.session, .body = update->blob + offset, .bytes = bytes };
-}
-
-static uint64_t send_bytes(const fixture *f, const test_update *update, uint64_t offset, size_t bytes, bool *complete)
-{
-    test_request request = put(f, update, offset, bytes);
-    ProtobufCMessage *answer = test_ask_message(&f->server, &request, 200, &muster__update_state__descriptor);
-    uint64_t have_bytes = ((const Muster__UpdateState *)(const void *)answer)->have_bytes;
-    *complete = ((const Muster__UpdateState *)(const void *)answer)->complete;
-    mu_wire_free(answer);
-    return have_bytes;
-}
-
 static void an_update_is_acknowledged_when_it_is_durable(void **state)
 {
     (void)state;
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     test_update update, another;
     test_put_task(&f.server, 7, f.device.number, 200000);
     test_update_make(&f.server, &update, 7, 200000, 1);
     test_update_make(&f.server, &another, 7, 200000, 2);
     bool complete = true;
     int failed, arrived;
-    assert_int_equal(announce(&f, &update, &complete), 0);
+    assert_int_equal(test_announce(&f, &update, &complete), 0);
     assert_false(complete);
     assert_true(has_file(&f, 7, ".head"));
     count_events(&f, &failed, &arrived, NULL);
     assert_int_equal(arrived, 0);
-    assert_int_equal(send_bytes(&f, &update, 0, update.blob_bytes, &complete), update.blob_bytes);
+    assert_int_equal(test_send_bytes(&f, &update, 0, update.blob_bytes, &complete), update.blob_bytes);
     assert_true(complete);
     count_events(&f, &failed, &arrived, NULL);
     assert_int_equal(arrived, 1);
@@ -146,13 +69,13 @@ static void an_update_is_acknowledged_when_it_is_durable(void **state)
     free((void *)(uintptr_t)stored.head);
 
     /* The answer was lost: the same again is complete at once, however it is asked, and nobody is told twice. */
-    assert_int_equal(announce(&f, &update, &complete), update.blob_bytes);
+    assert_int_equal(test_announce(&f, &update, &complete), update.blob_bytes);
     assert_true(complete);
-    assert_int_equal(send_bytes(&f, &update, 0, update.blob_bytes, &complete), update.blob_bytes);
+    assert_int_equal(test_send_bytes(&f, &update, 0, update.blob_bytes, &complete), update.blob_bytes);
     assert_true(complete);
-    announce_refused(&f, &another, &f.device, &f.device, NULL, 409, "another-update");
+    test_announce_refused(&f, &another, &f.device, &f.device, NULL, 409, "another-update");
     mu_desk_drop_task(f.server.desk, 7); /* it was merged; the row is forgotten with the next checkpoint only */
-    assert_int_equal(announce(&f, &update, &complete), update.blob_bytes);
+    assert_int_equal(test_announce(&f, &update, &complete), update.blob_bytes);
     assert_true(complete);
     count_events(&f, &failed, &arrived, NULL);
     assert_int_equal(failed + arrived, 0);
@@ -165,19 +88,19 @@ static void an_update_is_acknowledged_when_it_is_durable(void **state)
 static void a_transfer_goes_on_where_it_was_cut(void **state)
 {
     (void)state;
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     test_update update;
     const uint64_t count = 300000;
     test_put_task(&f.server, 8, f.device.number, count);
     test_update_make(&f.server, &update, 8, count, 3);
     bool complete = false;
-    uint64_t have_bytes = announce(&f, &update, &complete), chunk = 8 + 4 * (uint64_t)MU_BLOB_CHUNK_FLOATS, most = 0;
+    uint64_t have_bytes = test_announce(&f, &update, &complete), chunk = 8 + 4 * (uint64_t)MU_BLOB_CHUNK_FLOATS, most = 0;
     uint32_t seed = 12345;
     for (int i = 0; i < 12 && !complete; i++) {
         seed = seed * 1664525 + 1013904223;
         uint64_t left = update.blob_bytes - have_bytes;
-        test_request request = put(&f, &update, have_bytes, left);
+        test_request request = test_put(&f, &update, have_bytes, left);
         request.cut_after = 1 + seed % (left < 400000 ? left - 1 : 400000);
         test_reply reply = test_ask(&f.server, &request);
         assert_int_equal(reply.status, 0);
@@ -190,7 +113,7 @@ static void a_transfer_goes_on_where_it_was_cut(void **state)
             test_refused(&f.server, &old, 401, "no-session");
             test_device_sign_in(&f.server, &f.device);
         }
-        have_bytes = announce(&f, &update, &complete);
+        have_bytes = test_announce(&f, &update, &complete);
         assert_true(have_bytes >= most); /* nothing that was sound is sent again */
         assert_true(have_bytes == 0 || (have_bytes - MU_BLOB_HEAD_BYTES) % chunk == 0);
         most = have_bytes;
@@ -198,10 +121,10 @@ static void a_transfer_goes_on_where_it_was_cut(void **state)
     assert_true(most > 0);
     /* In two requests, neither of them cut. */
     assert_false(complete);
-    have_bytes = send_bytes(&f, &update, have_bytes, (size_t)(update.blob_bytes - have_bytes) / 2, &complete);
+    have_bytes = test_send_bytes(&f, &update, have_bytes, (size_t)(update.blob_bytes - have_bytes) / 2, &complete);
     assert_false(complete);
-    have_bytes = announce(&f, &update, &complete);
-    assert_int_equal(send_bytes(&f, &update, have_bytes, (size_t)(update.blob_bytes - have_bytes), &complete), update.blob_bytes);
+    have_bytes = test_announce(&f, &update, &complete);
+    assert_int_equal(test_send_bytes(&f, &update, have_bytes, (size_t)(update.blob_bytes - have_bytes), &complete), update.blob_bytes);
     assert_true(complete);
     test_update_release(&update);
     test_server_release(&f.server);
@@ -211,18 +134,18 @@ static void a_transfer_goes_on_where_it_was_cut(void **state)
 static void what_is_whole_but_not_acknowledged_is_acknowledged(void **state)
 {
     (void)state;
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     test_update update;
     test_put_task(&f.server, 9, f.device.number, 70000);
     test_update_make(&f.server, &update, 9, 70000, 4);
     bool complete;
-    announce(&f, &update, &complete);
+    test_announce(&f, &update, &complete);
     char path[256];
     snprintf(path, sizeof path, "%s/updates/9.blob", f.server.folder);
     mu_error err;
     assert_int_equal(mu_file_write(path, update.blob, update.blob_bytes, &err), MU_OK);
-    assert_int_equal(announce(&f, &update, &complete), update.blob_bytes);
+    assert_int_equal(test_announce(&f, &update, &complete), update.blob_bytes);
     assert_true(complete);
     int failed, arrived;
     count_events(&f, &failed, &arrived, NULL);
@@ -235,20 +158,20 @@ static void what_is_whole_but_not_acknowledged_is_acknowledged(void **state)
 static void a_torn_head_is_announced_again(void **state)
 {
     (void)state;
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     test_update update;
     test_put_task(&f.server, 6, f.device.number, 2000);
     test_update_make(&f.server, &update, 6, 2000, 1);
     bool complete = false;
-    announce(&f, &update, &complete);
+    test_announce(&f, &update, &complete);
     char path[256];
     snprintf(path, sizeof path, "%s/updates/6.head", f.server.folder);
     assert_int_equal(truncate(path, 20), 0);
-    test_request request = put(&f, &update, 0, update.blob_bytes);
+    test_request request = test_put(&f, &update, 0, update.blob_bytes);
     test_refused(&f.server, &request, 404, "not-announced");
-    assert_int_equal(announce(&f, &update, &complete), 0);
-    send_bytes(&f, &update, 0, update.blob_bytes, &complete);
+    assert_int_equal(test_announce(&f, &update, &complete), 0);
+    test_send_bytes(&f, &update, 0, update.blob_bytes, &complete);
     assert_true(complete);
     test_update_release(&update);
     test_server_release(&f.server);
@@ -257,21 +180,21 @@ static void a_torn_head_is_announced_again(void **state)
 static void a_damaged_chunk_is_sent_again(void **state)
 {
     (void)state;
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     test_update update;
     test_put_task(&f.server, 10, f.device.number, 200000);
     test_update_make(&f.server, &update, 10, 200000, 5);
     bool complete;
-    announce(&f, &update, &complete);
+    test_announce(&f, &update, &complete);
     size_t chunk = 8 + 4 * (size_t)MU_BLOB_CHUNK_FLOATS, at = MU_BLOB_HEAD_BYTES + chunk + 1000;
     update.blob[at] ^= 4;
-    test_request request = put(&f, &update, 0, update.blob_bytes);
+    test_request request = test_put(&f, &update, 0, update.blob_bytes);
     assert_true(test_refused(&f.server, &request, 400, "damaged") > 0);
     update.blob[at] ^= 4;
-    uint64_t have_bytes = announce(&f, &update, &complete);
+    uint64_t have_bytes = test_announce(&f, &update, &complete);
     assert_int_equal(have_bytes, MU_BLOB_HEAD_BYTES + chunk);
-    send_bytes(&f, &update, have_bytes, (size_t)(update.blob_bytes - have_bytes), &complete);
+    test_send_bytes(&f, &update, have_bytes, (size_t)(update.blob_bytes - have_bytes), &complete);
     assert_true(complete);
     test_update_release(&update);
     test_server_release(&f.server);
@@ -280,34 +203,34 @@ static void a_damaged_chunk_is_sent_again(void **state)
 static void offsets_and_sizes_are_checked(void **state)
 {
     (void)state;
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     test_update update;
     test_put_task(&f.server, 11, f.device.number, 50000);
     test_update_make(&f.server, &update, 11, 50000, 6);
-    test_request request = put(&f, &update, 0, update.blob_bytes);
+    test_request request = test_put(&f, &update, 0, update.blob_bytes);
     test_refused(&f.server, &request, 404, "not-announced");
     bool complete;
-    announce(&f, &update, &complete);
-    request = put(&f, &update, 24, 100);
+    test_announce(&f, &update, &complete);
+    request = test_put(&f, &update, 24, 100);
     ProtobufCMessage *answer = test_ask_message(&f.server, &request, 409, &muster__update_state__descriptor);
     assert_int_equal(((Muster__UpdateState *)(void *)answer)->have_bytes, 0);
     assert_false(((Muster__UpdateState *)(void *)answer)->complete);
     mu_wire_free(answer);
-    request = put(&f, &update, 0, update.blob_bytes);
-    request.path = path_of(11, "update?offset=x");
+    request = test_put(&f, &update, 0, update.blob_bytes);
+    request.path = test_update_path(11, "update?offset=x");
     test_refused(&f.server, &request, 400, "not-understood");
     unsigned char *longer = calloc(1, update.blob_bytes + 100);
     memcpy(longer, update.blob, update.blob_bytes);
-    request = put(&f, &update, 0, update.blob_bytes + 100);
+    request = test_put(&f, &update, 0, update.blob_bytes + 100);
     request.body = longer;
     test_refused(&f.server, &request, 413, "too-large");
     request.chunked = true; /* what is not announced is found when it comes */
     test_refused(&f.server, &request, 413, "too-large");
     free(longer);
-    uint64_t have_bytes = announce(&f, &update, &complete);
+    uint64_t have_bytes = test_announce(&f, &update, &complete);
     assert_false(complete);
-    request = put(&f, &update, have_bytes, (size_t)(update.blob_bytes - have_bytes));
+    request = test_put(&f, &update, have_bytes, (size_t)(update.blob_bytes - have_bytes));
     request.chunked = true;
     ProtobufCMessage *answer_to_all = test_ask_message(&f.server, &request, 200, &muster__update_state__descriptor);
     assert_true(((Muster__UpdateState *)(void *)answer_to_all)->complete);
@@ -319,8 +242,8 @@ static void offsets_and_sizes_are_checked(void **state)
 static void what_must_not_touch_the_model_fails_its_task(void **state)
 {
     (void)state;
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     char reason[200];
     int failed, arrived;
     for (int i = 0; i < 4; i++) {
@@ -337,18 +260,18 @@ static void what_must_not_touch_the_model_fails_its_task(void **state)
         }
         test_update_encode(&f.server, &update);
         bool complete;
-        announce(&f, &update, &complete);
+        test_announce(&f, &update, &complete);
         if (i < 3) {
-            test_request request = put(&f, &update, 0, update.blob_bytes);
+            test_request request = test_put(&f, &update, 0, update.blob_bytes);
             test_refused(&f.server, &request, 422, "not-acceptable");
             assert_false(has_file(&f, task, ".part"));
             assert_false(has_file(&f, task, ".head"));
-            announce_refused(&f, &update, &f.device, &f.device, NULL, 410, "task-over");
+            test_announce_refused(&f, &update, &f.device, &f.device, NULL, 410, "task-over");
             count_events(&f, &failed, &arrived, reason);
             assert_int_equal(failed, 1);
             assert_non_null(strstr(reason, i < 2 ? "finite" : "longer"));
         } else {
-            send_bytes(&f, &update, 0, update.blob_bytes, &complete);
+            test_send_bytes(&f, &update, 0, update.blob_bytes, &complete);
             assert_true(complete);
         }
         test_update_release(&update);
@@ -364,8 +287,8 @@ static void a_blob_that_is_none_fails_its_task(void **state)
 {
     (void)state;
     static const struct { size_t at; unsigned char value; } wrong[] = { { 0, 'm' }, { 8, 1 }, { 18, 255 }, { 20, 77 } }; /* magic, floats, floats of a chunk, encoding */
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     int failed, arrived;
     for (size_t i = 0; i < MU_COUNT(wrong); i++) {
         test_update update;
@@ -373,9 +296,9 @@ static void a_blob_that_is_none_fails_its_task(void **state)
         test_put_task(&f.server, task, f.device.number, 5000);
         test_update_make(&f.server, &update, task, 5000, 11);
         bool complete;
-        announce(&f, &update, &complete);
+        test_announce(&f, &update, &complete);
         update.blob[wrong[i].at] = wrong[i].value;
-        test_request request = put(&f, &update, 0, update.blob_bytes);
+        test_request request = test_put(&f, &update, 0, update.blob_bytes);
         test_refused(&f.server, &request, 422, "not-the-blob");
         count_events(&f, &failed, &arrived, NULL);
         assert_int_equal(failed, 1);
@@ -411,43 +334,43 @@ static void heads_are_checked(void **state)
 {
     (void)state;
     static void (*const changes[])(Muster__UpdateHead *) = { other_floats, blob_too_small, blob_too_large, no_examples, more_examples, other_classes, class_too_many };
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     test_update update;
     test_update_make(&f.server, &update, 0, 5000, 8);
     int failed, arrived;
     for (size_t i = 0; i < MU_COUNT(changes); i++) {
         update.task = 30 + i;
         test_put_task(&f.server, update.task, f.device.number, 5000);
-        announce_refused(&f, &update, &f.device, &f.device, changes[i], 422, "not-acceptable");
+        test_announce_refused(&f, &update, &f.device, &f.device, changes[i], 422, "not-acceptable");
         count_events(&f, &failed, &arrived, NULL);
         assert_int_equal(failed, 1);
     }
     update.task = 50;
     test_put_task(&f.server, 50, f.device.number, 5000);
-    announce_refused(&f, &update, &f.device, &f.device, short_digest, 400, "not-understood");
-    announce_refused(&f, &update, &f.device, &f.device, other_task, 400, "not-understood");
-    announce_refused(&f, &update, &f.other, &f.device, NULL, 403, "not-your-task"); /* names another device */
+    test_announce_refused(&f, &update, &f.device, &f.device, short_digest, 400, "not-understood");
+    test_announce_refused(&f, &update, &f.device, &f.device, other_task, 400, "not-understood");
+    test_announce_refused(&f, &update, &f.other, &f.device, NULL, 403, "not-your-task"); /* names another device */
     test_device as_if = f.other;
     as_if.number = f.device.number;
-    announce_refused(&f, &update, &as_if, &f.device, NULL, 403, "bad-signature");
-    announce_refused(&f, &update, &f.other, &f.other, NULL, 403, "not-your-task"); /* the task is another device's */
+    test_announce_refused(&f, &update, &as_if, &f.device, NULL, 403, "bad-signature");
+    test_announce_refused(&f, &update, &f.other, &f.other, NULL, 403, "not-your-task"); /* the task is another device's */
     count_events(&f, &failed, &arrived, NULL);
     assert_int_equal(failed, 0); /* whoever is not the device cannot make its task fail */
     unsigned char *packed;
-    test_request request = announcement(&f, &update, &f.device, &f.device, all_classes, &packed);
+    test_request request = test_announcement(&update, &f.device, &f.device, all_classes, &packed);
     mu_wire_free(test_ask_message(&f.server, &request, 200, &muster__update_state__descriptor));
     free(packed);
-    request = put(&f, &update, 0, update.blob_bytes);
+    request = test_put(&f, &update, 0, update.blob_bytes);
     request.session = f.other.session;
     test_refused(&f.server, &request, 403, "not-your-task");
     request.session = NULL;
     test_refused(&f.server, &request, 401, "no-session");
     /* A blob that is not the one that was signed. */
-    request = announcement(&f, &update, &f.device, &f.device, other_digest, &packed);
+    request = test_announcement(&update, &f.device, &f.device, other_digest, &packed);
     mu_wire_free(test_ask_message(&f.server, &request, 200, &muster__update_state__descriptor));
     free(packed);
-    request = put(&f, &update, 0, update.blob_bytes);
+    request = test_put(&f, &update, 0, update.blob_bytes);
     test_refused(&f.server, &request, 422, "not-the-blob");
     count_events(&f, &failed, &arrived, NULL);
     assert_int_equal(failed, 1);
@@ -459,20 +382,20 @@ static void heads_are_checked(void **state)
 static void a_task_that_was_trained_again_starts_afresh(void **state)
 {
     (void)state;
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     test_update first, second;
     test_put_task(&f.server, 60, f.device.number, 200000);
     test_update_make(&f.server, &first, 60, 200000, 9);
     test_update_make(&f.server, &second, 60, 200000, 10);
     bool complete;
-    announce(&f, &first, &complete);
-    assert_int_equal(send_bytes(&f, &first, 0, 600000, &complete), 600000);
-    assert_true(announce(&f, &first, &complete) > 0);
-    assert_int_equal(announce(&f, &second, &complete), 0);
-    send_bytes(&f, &second, 0, second.blob_bytes, &complete);
+    test_announce(&f, &first, &complete);
+    assert_int_equal(test_send_bytes(&f, &first, 0, 600000, &complete), 600000);
+    assert_true(test_announce(&f, &first, &complete) > 0);
+    assert_int_equal(test_announce(&f, &second, &complete), 0);
+    test_send_bytes(&f, &second, 0, second.blob_bytes, &complete);
     assert_true(complete);
-    announce_refused(&f, &first, &f.device, &f.device, NULL, 409, "another-update");
+    test_announce_refused(&f, &first, &f.device, &f.device, NULL, 409, "another-update");
     test_update_release(&first);
     test_update_release(&second);
     test_server_release(&f.server);
@@ -481,16 +404,16 @@ static void a_task_that_was_trained_again_starts_afresh(void **state)
 static void tasks_that_are_over_are_gone(void **state)
 {
     (void)state;
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     test_update update;
     test_update_make(&f.server, &update, 70, 5000, 11);
-    announce_refused(&f, &update, &f.device, &f.device, NULL, 410, "task-over");
+    test_announce_refused(&f, &update, &f.device, &f.device, NULL, 410, "task-over");
     test_put_task(&f.server, 70, f.device.number, 5000);
     bool complete;
-    announce(&f, &update, &complete);
+    test_announce(&f, &update, &complete);
     mu_desk_drop_task(f.server.desk, 70);
-    test_request request = put(&f, &update, 0, update.blob_bytes);
+    test_request request = test_put(&f, &update, 0, update.blob_bytes);
     test_refused(&f.server, &request, 410, "task-over");
     assert_false(has_file(&f, 70, ".head"));
 
@@ -522,94 +445,32 @@ static void tasks_that_are_over_are_gone(void **state)
     test_server_release(&f.server);
 }
 
-/* A request that has begun and does not go on, as of a device that has lost its network. */
-static int hanging_put(const fixture *f, const test_update *update, size_t bytes)
-{
-    const char *port = strrchr(mu_http_url(f->server.http), ':') + 1;
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    char head[512];
-    int length = snprintf(head, sizeof head, "PUT %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %zu\r\n\r\n",
-                          path_of(update->task, "update?offset=0"), f->device.session, update->blob_bytes);
-    assert_int_equal(send(fd, head, (size_t)length, 0), length);
-    for (size_t sent = 0; sent < bytes;) {
-        ssize_t now = send(fd, update->blob + sent, bytes - sent, 0);
-        assert_true(now > 0);
-        sent += (size_t)now;
-    }
-    return fd;
-}
-
-static void wait_for_bytes(const fixture *f, uint64_t bytes)
-{
-    for (int tries = 0; tries < 500 && mu_http_count(f->server.http).bytes_in < bytes; tries++)
-        usleep(10000);
-    assert_true(mu_http_count(f->server.http).bytes_in >= bytes);
-}
-
 static void the_later_request_takes_an_update_over(void **state)
 {
     (void)state;
-    fixture f;
-    begin(&f);
+    test_pair f;
+    test_pair_begin(&f);
     test_update update;
     test_put_task(&f.server, 80, f.device.number, 200000);
     test_update_make(&f.server, &update, 80, 200000, 12);
     bool complete;
-    announce(&f, &update, &complete);
+    test_announce(&f, &update, &complete);
     uint64_t before = mu_http_count(f.server.http).bytes_in, sound = MU_BLOB_HEAD_BYTES + 8 + 4 * (uint64_t)MU_BLOB_CHUNK_FLOATS;
-    int fd = hanging_put(&f, &update, 400000);
-    wait_for_bytes(&f, before + 400000);
-    test_request request = put(&f, &update, sound, (size_t)(update.blob_bytes - sound));
+    int fd = test_hanging_put(&f, &update, 400000);
+    test_wait_for_bytes(&f, before + 400000);
+    test_request request = test_put(&f, &update, sound, (size_t)(update.blob_bytes - sound));
     request.session = f.other.session;
     test_refused(&f.server, &request, 403, "not-your-task");
-    assert_int_equal(announce(&f, &update, &complete), sound);
-    assert_int_equal(send_bytes(&f, &update, sound, (size_t)(update.blob_bytes - sound), &complete), update.blob_bytes);
+    assert_int_equal(test_announce(&f, &update, &complete), sound);
+    assert_int_equal(test_send_bytes(&f, &update, sound, (size_t)(update.blob_bytes - sound), &complete), update.blob_bytes);
     assert_true(complete);
-    /* The first one wakes up, and is told so. */
-    for (size_t sent = 400000; sent < update.blob_bytes;) {
-        ssize_t now = send(fd, update.blob + sent, update.blob_bytes - sent, 0);
-        assert_true(now > 0);
-        sent += (size_t)now;
-    }
-    char answer[64] = "";
-    assert_true(recv(fd, answer, sizeof answer - 1, 0) > 12);
-    assert_memory_equal(answer + 9, "503", 3);
+    test_finish_hanging(fd, &update, 400000, "503"); /* the first one wakes up, and is told so */
     close(fd);
     int failed, arrived;
     count_events(&f, &failed, &arrived, NULL);
     assert_int_equal(arrived, 1);
     assert_int_equal(failed, 0);
     test_update_release(&update);
-    test_server_release(&f.server);
-}
-
-static void so_many_updates_come_at_once(void **state)
-{
-    (void)state;
-    fixture f;
-    begin(&f);
-    test_update updates[MU_HTTP_UPLOADS_MAX + 1];
-    int fds[MU_HTTP_UPLOADS_MAX];
-    bool complete;
-    for (uint32_t i = 0; i <= MU_HTTP_UPLOADS_MAX; i++) {
-        test_put_task(&f.server, 1000 + i, f.device.number, 2000);
-        test_update_make(&f.server, &updates[i], 1000 + i, 2000, i);
-        if (i < MU_HTTP_UPLOADS_MAX)
-            announce(&f, &updates[i], &complete);
-    }
-    /* each has a place now, before a byte of its blob has come */
-    announce_refused(&f, &updates[MU_HTTP_UPLOADS_MAX], &f.device, &f.device, NULL, 503, "busy");
-    uint64_t before = mu_http_count(f.server.http).bytes_in;
-    for (uint32_t i = 0; i < MU_HTTP_UPLOADS_MAX; i++)
-        fds[i] = hanging_put(&f, &updates[i], 100);
-    wait_for_bytes(&f, before + 100 * MU_HTTP_UPLOADS_MAX);
-    announce_refused(&f, &updates[MU_HTTP_UPLOADS_MAX], &f.device, &f.device, NULL, 503, "busy");
-    for (uint32_t i = 0; i < MU_HTTP_UPLOADS_MAX; i++)
-        close(fds[i]);
-    for (uint32_t i = 0; i <= MU_HTTP_UPLOADS_MAX; i++)
-        test_update_release(&updates[i]);
     test_server_release(&f.server);
 }
 
@@ -628,7 +489,6 @@ int main(void)
         cmocka_unit_test(a_task_that_was_trained_again_starts_afresh),
         cmocka_unit_test(tasks_that_are_over_are_gone),
         cmocka_unit_test(the_later_request_takes_an_update_over),
-        cmocka_unit_test(so_many_updates_come_at_once),
     };
     return cmocka_run_group_tests_name("net_http_update", tests, NULL, NULL);
 }

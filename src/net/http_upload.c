@@ -2,222 +2,18 @@
  *
  * On the disk: updates/TASK.head is the announcement as it was signed, TASK.part what has come, TASK.blob all of it; then a row in the store, and only then the
  * answer. A kill between any two of these steps loses nothing that was acknowledged, and the device is told where to go on. One request at a time works on a
- * task's files, the one whose upload is in `under_way`. */
+ * task's files, the one that has the place for it (http_places.h). */
 #include "net/http_internal.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
-#include "net/http_transfer.h"
+#include "net/http_places.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Where all places are taken, whoever has sent nothing for so long loses his. */
-#define STALLED_S 5
-/* A place is free again soon. */
-#define BUSY_S 2
-
-/* A device that has lost its network comes back by another connection long before the old one is known to be dead, so the later request takes the task's files over. */
-struct mu_http_upload {
-    pthread_mutex_t      lock;    /* while anything is done with it */
-    mu_link              link;    /* in `under_way`; in none: it was taken over */
-    uint32_t             holders; /* its request, and whoever is taking it over; under the lock of all */
-    uint64_t             task;
-    double               moved_s; /* when something came last; under the lock of all */
-    bool                 taken_over;
-    mu_transfer         *transfer;
-    Muster__SignedUpdate *announced;
-    Muster__UpdateHead   *head;
-};
-
-/* A device that has announced its update comes back for its place at once: nobody begins to send and is refused then, with megabytes under way. */
-typedef struct promise {
-    uint64_t task;
-    double   until_s; /* over: nobody has it */
-} promise;
-
-struct mu_http_transfers {
-    pthread_mutex_t lock;
-    mu_link         under_way;
-    uint32_t        count;
-    promise         promises[MU_HTTP_UPLOADS_MAX]; /* places that are kept, beside those that are taken */
-};
-
-mu_status mu_http_transfers_create(mu_http_transfers **out, mu_error *err)
-{
-    mu_http_transfers *transfers = calloc(1, sizeof *transfers);
-    if (!transfers)
-        return mu_error_set(err, MU_E_MEMORY, "no memory for updates");
-    pthread_mutex_init(&transfers->lock, NULL);
-    mu_link_list_init(&transfers->under_way);
-    *out = transfers;
-    return MU_OK;
-}
-
-void mu_http_transfers_destroy(mu_http_transfers *transfers)
-{
-    if (!transfers)
-        return;
-    pthread_mutex_destroy(&transfers->lock);
-    free(transfers);
-}
-
-/* ---- one request at a time ---- */
-
-static mu_http_upload *upload_at(mu_link *at) { return mu_link_around(at, offsetof(mu_http_upload, link)); }
-
-/* Whose place a new upload of that task takes: the task's own, or, where there is no room, one that has stalled. NULL: nobody's. */
-static mu_http_upload *find_predecessor(mu_http_transfers *transfers, uint64_t task, bool full, double now_s)
-{
-    mu_http_upload *stalled = NULL;
-    for (mu_link *at = transfers->under_way.next; at != &transfers->under_way; at = at->next) {
-        mu_http_upload *each = upload_at(at);
-        if (each->task == task)
-            return each;
-        if (now_s - each->moved_s > STALLED_S && (!stalled || each->moved_s < stalled->moved_s))
-            stalled = each;
-    }
-    return full ? stalled : NULL;
-}
-
-/* Its place, where it was promised one: not promised any more. */
-static bool take_promised(mu_http_transfers *transfers, uint64_t task, double now_s)
-{
-    for (promise *at = transfers->promises; at < transfers->promises + MU_HTTP_UPLOADS_MAX; at++)
-        if (at->task == task && at->until_s > now_s) {
-            at->until_s = 0;
-            return true;
-        }
-    return false;
-}
-
-static bool is_full(const mu_http_transfers *transfers, double now_s)
-{
-    uint32_t places = transfers->count;
-    for (const promise *at = transfers->promises; at < transfers->promises + MU_HTTP_UPLOADS_MAX; at++)
-        places += at->until_s > now_s;
-    return places >= MU_HTTP_UPLOADS_MAX;
-}
-
-/* For whoever has a place now and will want it again in a moment. */
-static void promise_place(mu_http_transfers *transfers, uint64_t task)
-{
-    double now_s = mu_clock_monotonic_s();
-    pthread_mutex_lock(&transfers->lock);
-    promise *at = transfers->promises;
-    while (at < transfers->promises + MU_HTTP_UPLOADS_MAX && at->until_s > now_s)
-        at++;
-    if (at < transfers->promises + MU_HTTP_UPLOADS_MAX)
-        *at = (promise){ .task = task, .until_s = now_s + STALLED_S };
-    pthread_mutex_unlock(&transfers->lock);
-}
-
-static void let_go(mu_http_transfers *transfers, mu_http_upload *upload)
-{
-    pthread_mutex_lock(&transfers->lock);
-    bool last = --upload->holders == 0;
-    pthread_mutex_unlock(&transfers->lock);
-    if (!last)
-        return;
-    pthread_mutex_destroy(&upload->lock);
-    free(upload);
-}
-
-/* Its transfer ends here; its request finds out when it goes on. Waits for what is just being done with it. */
-static void take_over(mu_http_transfers *transfers, mu_http_upload *upload)
-{
-    pthread_mutex_lock(&upload->lock);
-    upload->taken_over = true;
-    mu_transfer_close(upload->transfer);
-    upload->transfer = NULL;
-    pthread_mutex_unlock(&upload->lock);
-    let_go(transfers, upload);
-}
-
-/* request->upload, locked; or a refusal. */
-static bool begin(mu_http_request *request)
-{
-    mu_http *http = request->http;
-    mu_http_transfers *transfers = http->transfers;
-    mu_http_upload *upload = calloc(1, sizeof *upload);
-    if (!upload) {
-        mu_http_answer_with(request, 0, NULL);
-        return false;
-    }
-    pthread_mutex_init(&upload->lock, NULL);
-    pthread_mutex_lock(&upload->lock); /* before anybody can find it: an upload's lock comes before that of all */
-    upload->task = request->task;
-    upload->holders = 1;
-    upload->moved_s = mu_clock_monotonic_s();
-    pthread_mutex_lock(&transfers->lock);
-    bool promised = take_promised(transfers, request->task, upload->moved_s);
-    mu_http_upload *before = find_predecessor(transfers, request->task, !promised && is_full(transfers, upload->moved_s), upload->moved_s);
-    bool room = promised || before || !is_full(transfers, upload->moved_s);
-    if (before) {
-        before->holders++;
-        mu_link_remove(&before->link);
-        transfers->count--;
-    }
-    if (room) {
-        mu_link_append(&transfers->under_way, &upload->link);
-        transfers->count++;
-    }
-    pthread_mutex_unlock(&transfers->lock);
-    if (before)
-        take_over(transfers, before);
-    if (room) {
-        request->upload = upload;
-        return true;
-    }
-    pthread_mutex_unlock(&upload->lock);
-    let_go(transfers, upload);
-    mu_http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", mu_http_spread(fmin(http->serve.again_s, BUSY_S)), "%u updates are being received already",
-                   MU_HTTP_UPLOADS_MAX);
-    return false;
-}
-
-/* request->upload, locked; false: another request has taken it over. */
-static bool go_on(mu_http_request *request)
-{
-    mu_http_upload *upload = request->upload;
-    mu_http_transfers *transfers = request->http->transfers;
-    pthread_mutex_lock(&transfers->lock);
-    upload->moved_s = mu_clock_monotonic_s();
-    pthread_mutex_unlock(&transfers->lock);
-    pthread_mutex_lock(&upload->lock);
-    if (!upload->taken_over)
-        return true;
-    pthread_mutex_unlock(&upload->lock);
-    mu_http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "taken-over", mu_http_spread(1), "another request goes on with the update of task %llu, or this one has stalled",
-                   (unsigned long long)request->task);
-    return false;
-}
-
-static void put_down(mu_http_request *request) { pthread_mutex_unlock(&request->upload->lock); }
-
-void mu_http_upload_close(mu_http_request *request)
-{
-    mu_http_upload *upload = request->upload;
-    mu_http_transfers *transfers = request->http->transfers;
-    if (!upload)
-        return;
-    request->upload = NULL;
-    pthread_mutex_lock(&upload->lock);
-    mu_transfer_close(upload->transfer);
-    upload->transfer = NULL;
-    pthread_mutex_unlock(&upload->lock);
-    mu_wire_free(upload->announced ? &upload->announced->base : NULL);
-    mu_wire_free(upload->head ? &upload->head->base : NULL);
-    pthread_mutex_lock(&transfers->lock);
-    transfers->count -= mu_link_is_listed(&upload->link);
-    mu_link_remove(&upload->link);
-    pthread_mutex_unlock(&transfers->lock);
-    let_go(transfers, upload);
-}
 
 /* ---- refusing ---- */
 
@@ -228,7 +24,7 @@ static void remove_files(mu_http_request *request)
 }
 
 /* Understood, and nothing that may touch the model: the task has failed. */
-static void reject(mu_http_request *request, const char *code, const char *message)
+void mu_http_task_reject(mu_http_request *request, const char *code, const char *message)
 {
     mu_http_refuse(request, MHD_HTTP_UNPROCESSABLE_CONTENT, code, 0, "%s", message);
     mu_desk_failed(request->http->config.desk, request->task, message);
@@ -246,8 +42,8 @@ static void refuse_blob(mu_http_request *request, const mu_error *err)
     switch (err->status) {
     case MU_E_CHECKSUM: mu_http_refuse(request, MHD_HTTP_BAD_REQUEST, "damaged", mu_http_spread(1), "%s", err->message); break;
     case MU_E_LIMIT: mu_http_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large", 0, "%s", err->message); break;
-    case MU_E_RANGE: reject(request, "not-acceptable", err->message); break;
-    case MU_E_PARSE: reject(request, "not-the-blob", err->message); break;
+    case MU_E_RANGE: mu_http_task_reject(request, "not-acceptable", err->message); break;
+    case MU_E_PARSE: mu_http_task_reject(request, "not-the-blob", err->message); break;
     default: mu_http_refuse_trouble(request, err);
     }
 }
@@ -293,7 +89,7 @@ static bool is_mine(mu_http_request *request)
 }
 
 /* Is it open, and this device's? */
-static bool is_open_task(mu_http_request *request, mu_desk_task_info *info)
+bool mu_http_task_is_open(mu_http_request *request, mu_desk_task_info *info)
 {
     mu_desk_task_state state = mu_desk_find_task(request->http->config.desk, request->task, info);
     if (state != MU_DESK_TASK_UNKNOWN && info->device != request->device)
@@ -325,7 +121,7 @@ static void complete(mu_http_request *request)
     mu_http *http = request->http;
     mu_http_upload *upload = request->upload;
     mu_desk_task_info info;
-    if (!is_open_task(request, &info))
+    if (!mu_http_task_is_open(request, &info))
         return;
     mu_error err;
     if (mu_transfer_finish(upload->transfer, &err)) {
@@ -354,6 +150,8 @@ static const char *wrong_head(const mu_http_request *request, const Muster__Upda
 {
     size_t class_bytes = (info->classes + 7u) / 8;
     unsigned used_bits = info->classes % 8;
+    if (info->looks)
+        return "the task asks for a look at a model, and not for an update";
     if (head->floats != info->floats_up)
         return "the update has another number of floats than its task asks for";
     if (head->blob_bytes < MU_BLOB_HEAD_BYTES || head->blob_bytes > mu_blob_bytes_max(info->floats_up))
@@ -466,7 +264,7 @@ static void take_head(mu_http_request *request, const mu_desk_task_info *info)
     else if (mu_transfer_is_whole(upload->transfer))
         complete(request);
     else {
-        promise_place(request->http->transfers, request->task);
+        mu_http_place_promise(request);
         mu_http_answer_state(request, MHD_HTTP_OK, mu_transfer_have_bytes(upload->transfer), false);
     }
 }
@@ -474,18 +272,18 @@ static void take_head(mu_http_request *request, const mu_desk_task_info *info)
 static void announce(mu_http_request *request, Muster__SignedUpdate *announced, Muster__UpdateHead *head)
 {
     mu_desk_task_info info;
-    if (!is_genuine(request, announced, head) || !is_mine(request) || !begin(request))
+    if (!is_genuine(request, announced, head) || !is_mine(request) || !mu_http_place_take(request))
         return;
     request->upload->announced = announced;
     request->upload->head = head;
-    if (!is_answered_by_store(request, &head->digest) && is_open_task(request, &info)) {
+    if (!is_answered_by_store(request, &head->digest) && mu_http_task_is_open(request, &info)) {
         const char *wrong = wrong_head(request, head, &info);
         if (wrong)
-            reject(request, "not-acceptable", wrong);
+            mu_http_task_reject(request, "not-acceptable", wrong);
         else
             take_head(request, &info);
     }
-    put_down(request);
+    mu_http_place_put_down(request);
 }
 
 void mu_http_update_announced(mu_http_request *request)
@@ -530,11 +328,11 @@ void mu_http_upload_begin(mu_http_request *request)
 {
     uint64_t offset;
     mu_desk_task_info info;
-    if (!read_offset(request, &offset) || !is_mine(request) || !begin(request))
+    if (!read_offset(request, &offset) || !is_mine(request) || !mu_http_place_take(request))
         return;
     mu_http_upload *upload = request->upload;
     mu_error err;
-    if (is_answered_by_store(request, NULL) || !is_open_task(request, &info)) {
+    if (is_answered_by_store(request, NULL) || !mu_http_task_is_open(request, &info)) {
         /* that is the answer */
     } else if (read_head_file(request, &upload->announced, &upload->head, &err))
         mu_http_refuse(request, MHD_HTTP_NOT_FOUND, "not-announced", 0, "the update of task %llu was not announced: POST its head first",
@@ -546,7 +344,7 @@ void mu_http_upload_begin(mu_http_request *request)
     else if (request->body_announced != UINT64_MAX && request->body_announced > upload->head->blob_bytes - offset)
         mu_http_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large", 0, "%llu bytes are wanted from there on, not %llu",
                        (unsigned long long)(upload->head->blob_bytes - offset), (unsigned long long)request->body_announced);
-    put_down(request);
+    mu_http_place_put_down(request);
     if (request->status)
         mu_http_upload_close(request);
 }
@@ -554,10 +352,10 @@ void mu_http_upload_begin(mu_http_request *request)
 void mu_http_upload_take(mu_http_request *request, const void *bytes, size_t size_bytes)
 {
     mu_error err;
-    if (go_on(request)) {
+    if (mu_http_place_go_on(request, size_bytes)) {
         if (mu_transfer_push(request->upload->transfer, bytes, size_bytes, &err))
             refuse_blob(request, &err);
-        put_down(request);
+        mu_http_place_put_down(request);
     }
     if (request->status)
         mu_http_upload_close(request);
@@ -570,12 +368,12 @@ void mu_http_upload_take(mu_http_request *request, const void *bytes, size_t siz
 
 void mu_http_upload_end(mu_http_request *request)
 {
-    if (go_on(request)) {
+    if (mu_http_place_go_on(request, 0)) {
         if (mu_transfer_is_whole(request->upload->transfer))
             complete(request);
         else
             mu_http_answer_state(request, MHD_HTTP_OK, mu_transfer_have_bytes(request->upload->transfer), false);
-        put_down(request);
+        mu_http_place_put_down(request);
     }
     mu_http_upload_close(request);
 }
@@ -590,7 +388,7 @@ void mu_http_task_failed(mu_http_request *request)
     if (failed->task != request->task)
         mu_http_refuse(request, MHD_HTTP_BAD_REQUEST, "not-understood", 0, "the message is of task %llu, and its address of task %llu",
                        (unsigned long long)failed->task, (unsigned long long)request->task);
-    else if (is_open_task(request, &info)) {
+    else if (mu_http_task_is_open(request, &info)) {
         mu_desk_failed(request->http->config.desk, request->task, failed->reason);
         remove_files(request);
         mu_http_answer_nothing(request);

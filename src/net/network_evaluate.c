@@ -1,4 +1,4 @@
-/* The coordinator's look at a model: the test set, in pieces of the size that the simulator takes, so that both come to the same sums. */
+/* The coordinator's look at a model: the test set, in pieces of the size that the simulator takes, so that both come to the same sums; and tiers, on devices. */
 #include "net/network_internal.h"
 
 enum { PIECE = 500 };
@@ -12,7 +12,6 @@ mu_status mu_network_evaluate(void *self, const float *state, const mu_usable *p
                               mu_evaluation *tests, mu_evaluation *tiers, mu_error *err)
 {
     mu_network *network = self;
-    MU_ASSERT(!tiers && !tier_examples);
     const mu_federation_config *federation = network->config.federation;
     mu_status status = network->evaluator ? MU_OK : mu_trainer_create(network->model, federation->units, &network->evaluator, err);
     const uint32_t count = mu_data_test_count(federation->data);
@@ -28,5 +27,5 @@ mu_status mu_network_evaluate(void *self, const float *state, const mu_usable *p
             tests[i].count += piece.count;
         }
     }
-    return status;
+    return status || !tiers ? status : mu_network_evaluate_tiers(network, state, &parts[0], tier_examples, tiers, err);
 }

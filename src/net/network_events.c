@@ -50,7 +50,7 @@ static mu_status take_from_journal(void *self, const mu_store_event *event, mu_e
 {
     mu_network *network = self;
     const uint32_t kind = event->kind & ((1u << KIND_BITS) - 1);
-    bool good = kind >= MU_WAITING_ARRIVED && kind <= MU_WAITING_WENT && event->device < mu_desk_devices(network->config.desk);
+    bool good = kind >= MU_WAITING_ARRIVED && kind <= MU_WAITING_LOOKED && event->device < mu_desk_devices(network->config.desk);
     if (good && kind == MU_WAITING_CAME)
         good = event->extra_bytes == sizeof(mu_told) && memchr((const char *)event->extra + offsetof(mu_told, class_name), '\0', MU_TOLD_CLASS_BYTES);
     if (good && kind == MU_WAITING_LOST)
@@ -58,8 +58,10 @@ static mu_status take_from_journal(void *self, const mu_store_event *event, mu_e
     if (!good)
         return mu_error_set(err, MU_E_STATE, "the store's journal has an event that this federation cannot have had");
     const mu_waiting waiting = { .kind = (mu_waiting_kind)kind, .epoch = event->kind >> KIND_BITS, .at = event->at, .task = event->task, .label = event->label,
-                                 .device = event->device };
-    return enqueue(network, waiting, event->extra, event->extra_bytes, err);
+                                 .device = event->device, .is_replayed = true };
+    mu_status status = enqueue(network, waiting, event->extra, event->extra_bytes, err);
+    network->queue_written = network->queue_count;
+    return status;
 }
 
 mu_status mu_network_load_journal(mu_network *network, mu_error *err)
@@ -86,7 +88,7 @@ static mu_status take_report(mu_network *network, const mu_desk_event *from, mu_
 }
 
 /* Everything that is at the desk. Waits for the first thing up to `wait_s`. */
-static mu_status take_from_desk(mu_network *network, double wait_s, mu_error *err)
+mu_status mu_network_take_from_desk(mu_network *network, double wait_s, mu_error *err)
 {
     mu_desk_event from;
     mu_status status = MU_OK;
@@ -96,9 +98,11 @@ static mu_status take_from_desk(mu_network *network, double wait_s, mu_error *er
         mu_time_us now = mu_network_now(network);
         if (from.kind == MU_DESK_CAME || from.kind == MU_DESK_WENT)
             status = take_report(network, &from, now, err);
-        else if (from.kind == MU_DESK_ARRIVED && sent && !sent->arrival)
+        else if (!sent)
+            mu_network_answered(network, from.task, from.kind == MU_DESK_FAILED);
+        else if (from.kind == MU_DESK_ARRIVED && !sent->arrival)
             sent->arrival = ++network->arrivals;
-        else if (from.kind == MU_DESK_FAILED && sent && !sent->arrival && !sent->is_queued)
+        else if (from.kind == MU_DESK_FAILED && !sent->arrival && !sent->is_queued)
             status = lose(network, sent, now, from.reason, err);
     }
     return status;
@@ -188,19 +192,33 @@ static mu_status take_arrived(mu_network *network, mu_error *err)
     return status;
 }
 
+/* What of the queue is not there yet. */
 static mu_status write_journal(mu_network *network, mu_error *err)
 {
-    mu_store_event *events = calloc(network->queue_count, sizeof *events);
+    const size_t count = network->queue_count - network->queue_written;
+    mu_store_event *events = calloc(count + 1, sizeof *events);
     if (!events)
-        return mu_error_set(err, MU_E_MEMORY, "no memory for %zu events", network->queue_count);
-    for (size_t i = 0; i < network->queue_count; i++) {
-        const mu_waiting *from = &network->queue[i];
+        return mu_error_set(err, MU_E_MEMORY, "no memory for %zu events", count);
+    for (size_t i = 0; i < count; i++) {
+        const mu_waiting *from = &network->queue[network->queue_written + i];
         events[i] = (mu_store_event){ .kind = (uint32_t)from->kind | (network->epoch & EPOCH_MASK) << KIND_BITS, .at = from->at, .task = from->task, .label = from->label, .device = from->device,
                                       .extra = from->extra, .extra_bytes = from->extra_bytes };
     }
-    mu_status status = mu_store_append_events(network->config.store, events, network->queue_count, err);
+    mu_status status = mu_store_append_events(network->config.store, events, count, err);
     free(events);
+    if (!status)
+        network->queue_written = network->queue_count;
     return status;
+}
+
+/* After a checkpoint the journal is empty. What is left of the queue was in it, and what the federation makes of that must come again after a crash, in that order. */
+mu_status mu_network_begin_epoch(mu_network *network, mu_error *err)
+{
+    network->epoch++;
+    for (size_t i = network->queue_first; i < network->queue_count; i++)
+        network->queue[i].epoch = network->epoch & EPOCH_MASK;
+    network->queue_written = network->queue_first;
+    return network->queue_first < network->queue_count ? write_journal(network, err) : MU_OK;
 }
 
 static double until_next_s(const mu_network *network)
@@ -214,10 +232,10 @@ static double until_next_s(const mu_network *network)
 /* Until there is something. */
 static mu_status gather(mu_network *network, mu_error *err)
 {
-    network->queue_first = network->queue_count = 0;
+    network->queue_first = network->queue_count = network->queue_written = 0;
     double wait_s = 0;
     for (;;) {
-        mu_status status = take_from_desk(network, wait_s, err);
+        mu_status status = mu_network_take_from_desk(network, wait_s, err);
         if (!status)
             status = take_due_timers(network, err);
         if (!status)
@@ -259,14 +277,49 @@ static void seed_desk(mu_network *network)
     }
 }
 
-static mu_status go_live(mu_network *network, mu_error *err)
+mu_status mu_network_open_up(mu_network *network, mu_error *err)
 {
-    network->is_replaying = false;
+    if (network->is_open)
+        return MU_OK;
+    network->is_open = true;
     seed_desk(network);
     mu_status status = mu_store_each_update(network->config.store, note_arrived, network, err);
     if (!status && network->config.live)
         network->config.live(network->config.self);
     return status;
+}
+
+/* Once more for tasks that were sent since it was opened up. */
+static mu_status go_live(mu_network *network, mu_error *err)
+{
+    network->is_replaying = false;
+    return network->is_open ? mu_store_each_update(network->config.store, note_arrived, network, err) : mu_network_open_up(network, err);
+}
+
+/* ---- what asks came to ---- */
+
+mu_status mu_network_keep_looked(mu_network *network, const void *bytes, size_t size_bytes, mu_error *err)
+{
+    mu_status status = enqueue(network, (mu_waiting){ .kind = MU_WAITING_LOOKED, .at = mu_network_now(network) }, bytes, size_bytes, err);
+    return status ? status : write_journal(network, err);
+}
+
+static bool is_stale(const mu_network *network, const mu_waiting *event)
+{
+    return event->is_replayed && event->epoch != (network->epoch & EPOCH_MASK);
+}
+
+const mu_waiting *mu_network_find_looked(mu_network *network, const unsigned char *digest, size_t digest_bytes)
+{
+    for (size_t i = network->queue_first; i < network->queue_count; i++) {
+        mu_waiting *event = &network->queue[i];
+        if (event->kind != MU_WAITING_LOOKED || !event->is_replayed || is_stale(network, event) || event->extra_bytes < digest_bytes ||
+            memcmp(event->extra, digest, digest_bytes) != 0)
+            continue;
+        event->is_replayed = false; /* from now on it is one that was only kept */
+        return event;
+    }
+    return NULL;
 }
 
 /* ---- handing out ---- */
@@ -363,6 +416,7 @@ static mu_status hand_out(mu_network *network, const mu_waiting *from, mu_event 
         return MU_OK;
     case MU_WAITING_CAME:
     case MU_WAITING_WENT: return hand_presence(network, from, event, handed, again, err);
+    case MU_WAITING_LOOKED: *handed = false; return MU_OK;
     }
     return MU_OK;
 }
@@ -397,7 +451,7 @@ mu_status mu_network_next(void *self, mu_event *event, mu_error *err)
             return status;
         mu_waiting from = network->queue[network->queue_first++];
         bool handed = false, again = false;
-        if (!network->is_replaying || from.epoch == (network->epoch & EPOCH_MASK))
+        if (!is_stale(network, &from))
             status = hand_out(network, &from, event, &handed, &again, err);
         if (again)
             network->queue_first--;

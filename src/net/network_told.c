@@ -12,6 +12,7 @@ mu_told mu_told_of(uint32_t device, const mu_desk_report *report)
     memset(&told, 0, sizeof told); /* its padding too: it is written as it lies */
     told.device = device;
     told.num_examples = report->num_examples;
+    told.can_look = report->can_look;
     told.macs_per_s = profile->macs_per_s[MU_PRECISION_FP32];
     told.memory_bytes = profile->memory_bytes;
     told.download_bit_per_s = profile->download_bit_per_s;
@@ -28,7 +29,7 @@ mu_told mu_told_of(uint32_t device, const mu_desk_report *report)
 mu_desk_report mu_told_report(const mu_told *told)
 {
     mu_desk_report report = {
-        .num_examples = told->num_examples,
+        .num_examples = told->num_examples, .can_look = told->can_look,
         .profile = { .macs_per_s = { [MU_PRECISION_FP32] = told->macs_per_s }, .memory_bytes = told->memory_bytes,
                      .download_bit_per_s = told->download_bit_per_s, .upload_bit_per_s = told->upload_bit_per_s, .latency_s = told->latency_s,
                      .active_w = told->active_w, .idle_w = told->idle_w, .radio_w = told->radio_w },

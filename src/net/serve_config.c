@@ -19,12 +19,16 @@ static const mu_option rows[] = {
     ROW(hold_s, REAL, 0, 3600, "25", NULL, "s", "a device that asks for work is answered after so long at the latest; networks in between cut longer ones"),
     ROW(again_s, REAL, 0.01, 86400, "10", NULL, "s", "after so long a device asks again that was told nothing and is not held"),
     ROW(held_max, COUNT, 0, 1e7, "10000", NULL, "devices", "whose requests for work are held at once; further ones are told to ask again"),
-    ROW(connections_max, COUNT, 8, 1e7, "12000", NULL, "connections", "at once; one address may have half of them"),
+    ROW(connections_max, COUNT, 8, 1e7, "12000", NULL, "connections", "at once; fewer where the limit of open files does not suffice for them"),
+    ROW(address_share, REAL, 0.0001, 1, "0.9", NULL, NULL, "of connections_max, that one address may have; less, where devices come from many, lets nobody take them all"),
+    ROW(request_s, REAL, 0.1, 86400, "60", NULL, "s", "a request must have come within so long, and its answer be taken, and a second for each KiB of either; else it is cut off"),
     ROW(session_s, REAL, 1, 1e9, "86400", NULL, "s", "then a device signs in again"),
     ROW(requests_per_s, REAL, 0.01, 1e9, "100", NULL, "1/s", "of one device, and of one address without a session; whoever asks more often is told to wait"),
     ROW(update_norm_max, REAL, 0, INFINITY, "inf", NULL, NULL, "an update whose change has a larger Euclidean norm is refused"),
     ROW(planned_order, BOOL, 0, 0, "true", NULL, NULL,
         "where a round waits for all its devices, merge their updates in the order of the simulator: the same seed gives the same model"),
+    ROW(look_at_devices, BOOL, 0, 0, "false", NULL, NULL,
+        "ask devices for accuracies by tier and by device, as evaluate says; each of them fetches the model for it. false: there are none"),
     ROW(reported_profiles, BOOL, 0, 0, "true", NULL, NULL, "plan by what devices report of themselves, and not by the experiment's fleet"),
 };
 

@@ -31,6 +31,7 @@ static void nothing_said_is_the_default(void **state)
     assert_true(config.tls);
     assert_true(isinf(config.update_norm_max));
     assert_true(config.presence_s > config.hold_s);
+    assert_true(config.held_max == 10000 && config.address_share * config.connections_max > config.held_max); /* of all those who wait, all may have one address */
     mu_experiment_destroy(experiment);
 }
 

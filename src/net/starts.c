@@ -11,7 +11,7 @@
 
 typedef struct entry {
     mu_start      start; /* first: what callers hold */
-    mu_version   *version;
+    mu_version   *version; /* NULL: of a state */
     bool         *kept; /* NULL: the whole model */
     uint32_t      holders;
     struct entry *next;
@@ -85,44 +85,68 @@ static bool same_kept(const mu_starts *starts, const bool *a, const bool *b)
 /* ---- writing one ---- */
 
 /* The blob's floats: the part of the state, then of each vector that goes down. */
-static mu_status gather(mu_starts *starts, const mu_version *version, const bool *kept, mu_blob_part *parts, mu_error *err)
+static mu_status gather(mu_starts *starts, const float *const *vectors, uint32_t count, const bool *kept, mu_blob_part *parts, mu_error *err)
 {
     const mu_submodel *part;
-    size_t count, whole = mu_model_state_count(starts->model);
-    mu_status status = mu_starts_part(starts, kept, &part, &count, err);
+    size_t floats, whole = mu_model_state_count(starts->model);
+    mu_status status = mu_starts_part(starts, kept, &part, &floats, err);
     if (status)
         return status;
     if (part && !starts->gathered && !(starts->gathered = malloc((1 + (size_t)starts->vectors) * whole * sizeof(float))))
         return mu_error_set(err, MU_E_MEMORY, "no memory for a part of a model of %zu parameters", whole);
-    for (uint32_t i = 0; i <= starts->vectors; i++) {
-        const float *from = i == 0 ? mu_version_state(version) : mu_version_received(version, i - 1);
-        parts[i] = (mu_blob_part){ from, count };
+    for (uint32_t i = 0; i < count; i++) {
+        parts[i] = (mu_blob_part){ vectors[i], floats };
         if (part) {
-            mu_submodel_gather(part, MU_EXTENT_STATE, from, starts->gathered + i * count);
-            parts[i].floats = starts->gathered + i * count;
+            mu_submodel_gather(part, MU_EXTENT_STATE, vectors[i], starts->gathered + i * floats);
+            parts[i].floats = starts->gathered + i * floats;
         }
     }
     return MU_OK;
 }
 
-static mu_status write_entry(mu_starts *starts, entry *e, mu_error *err)
+static mu_status write_entry(mu_starts *starts, entry *e, const float *const *vectors, uint32_t count, mu_error *err)
 {
     mu_blob_part parts[1 + MU_VECTORS_MAX];
-    mu_status status = gather(starts, e->version, e->kept, parts, err);
+    mu_status status = gather(starts, vectors, count, e->kept, parts, err);
     if (status)
         return status;
     mu_blob_digest digest;
-    mu_blob_digest_of(parts, 1 + starts->vectors, &digest);
+    mu_blob_digest_of(parts, count, &digest);
     mu_blob_digest_hex(&digest, e->start.digest_hex);
-    e->start.floats = (1 + (uint64_t)starts->vectors) * parts[0].count;
+    e->start.floats = count * (uint64_t)parts[0].count;
     char name[MU_BLOB_DIGEST_HEX_BYTES + 8];
     snprintf(name, sizeof name, "%s.plain", e->start.digest_hex);
     e->start.path = mu_path_join(starts->folder, name);
     if (!e->start.path)
         return mu_error_set(err, MU_E_MEMORY, "no memory for the path of a blob");
     uint64_t size_bytes;
-    return mu_file_exists(e->start.path) ? MU_OK
-                                         : mu_blob_write_file(e->start.path, parts, 1 + starts->vectors, MU_BLOB_PLAIN, &digest, &size_bytes, err);
+    return mu_file_exists(e->start.path) ? MU_OK : mu_blob_write_file(e->start.path, parts, count, MU_BLOB_PLAIN, &digest, &size_bytes, err);
+}
+
+/* `version` NULL: of a state. */
+static mu_status add_entry(mu_starts *starts, mu_version *version, const float *const *vectors, uint32_t count, const bool *kept, const mu_start **out,
+                           mu_error *err)
+{
+    entry *e = calloc(1, sizeof *e);
+    if (e && kept && (e->kept = malloc(mu_units_count(starts->units) + 1)))
+        memcpy(e->kept, kept, mu_units_count(starts->units) * sizeof *kept);
+    if (!e || (kept && !e->kept)) {
+        free(e);
+        return mu_error_set(err, MU_E_MEMORY, "no memory for what tasks start from");
+    }
+    if (version)
+        mu_version_retain(version);
+    e->version = version;
+    mu_status status = write_entry(starts, e, vectors, count, err);
+    if (status) {
+        entry_free(e);
+        return status;
+    }
+    e->holders = 1;
+    e->next = starts->first;
+    starts->first = e;
+    *out = &e->start;
+    return MU_OK;
 }
 
 mu_status mu_starts_take(mu_starts *starts, mu_version *version, const bool *kept, const mu_start **out, mu_error *err)
@@ -133,25 +157,15 @@ mu_status mu_starts_take(mu_starts *starts, mu_version *version, const bool *kep
             *out = &e->start;
             return MU_OK;
         }
-    entry *e = calloc(1, sizeof *e);
-    if (e && kept && (e->kept = malloc(mu_units_count(starts->units) + 1)))
-        memcpy(e->kept, kept, mu_units_count(starts->units) * sizeof *kept);
-    if (!e || (kept && !e->kept)) {
-        free(e);
-        return mu_error_set(err, MU_E_MEMORY, "no memory for what tasks start from");
-    }
-    mu_version_retain(version);
-    e->version = version;
-    mu_status status = write_entry(starts, e, err);
-    if (status) {
-        entry_free(e);
-        return status;
-    }
-    e->holders = 1;
-    e->next = starts->first;
-    starts->first = e;
-    *out = &e->start;
-    return MU_OK;
+    const float *vectors[1 + MU_VECTORS_MAX] = { mu_version_state(version) };
+    for (uint32_t i = 0; i < starts->vectors; i++)
+        vectors[1 + i] = mu_version_received(version, i);
+    return add_entry(starts, version, vectors, 1 + starts->vectors, kept, out, err);
+}
+
+mu_status mu_starts_take_state(mu_starts *starts, const float *state, const bool *kept, const mu_start **out, mu_error *err)
+{
+    return add_entry(starts, NULL, &state, 1, kept, out, err);
 }
 
 void mu_starts_let_go(mu_starts *starts, const mu_start *start)

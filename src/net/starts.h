@@ -19,6 +19,8 @@ typedef struct mu_start {
 } mu_start;
 /* The start of a task, written when it is not there yet. Held until it is let go as often. */
 mu_status mu_starts_take(mu_starts *starts, mu_version *version, const bool *kept, const mu_start **out, mu_error *err);
+/* Likewise of a state that is no task's: without vectors, what a look begins with. */
+mu_status mu_starts_take_state(mu_starts *starts, const float *state, const bool *kept, const mu_start **out, mu_error *err);
 void      mu_starts_let_go(mu_starts *starts, const mu_start *start);
 /* Remove the files that no task holds, with whatever lies beside them in other encodings. */
 void      mu_starts_sweep(mu_starts *starts);

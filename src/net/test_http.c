@@ -61,7 +61,7 @@ void test_server_listen(test_server *server)
     if (!server->desk)
         assert_int_equal(mu_desk_create(TEST_DEVICES, &server->desk, &err), MU_OK);
     const mu_http_config config = { .serve = &server->serve, .folder = server->folder, .federation = "test", .job = (const unsigned char *)job,
-                                    .job_bytes = sizeof job - 1, .capabilities = server->capabilities, .store = server->store, .desk = server->desk,
+                                    .job_bytes = sizeof job - 1, .capabilities = server->capabilities, .store = server->store, .desk = server->desk, .stalled_s = server->stalled_s,
                                     .look = look };
     mu_status status = mu_http_create(&config, &server->http, &err);
     if (status)
@@ -256,21 +256,29 @@ void test_device_give_token(const test_server *server, test_device *device)
     assert_int_equal(mu_store_add_token(server->store, digest, MU_STORE_ANY_DEVICE, TEST_DEVICES, now_s, now_s + 3600, &device->number, &err), MU_OK);
 }
 
-void test_device_enrol(const test_server *server, test_device *device)
+test_request test_device_enrolment(const test_device *device, unsigned char **packed)
 {
-    test_device_give_token(server, device);
-    unsigned char proof[64], *packed;
+    unsigned char proof[64], token[32], public_key[32];
     mu_error err;
+    memcpy(token, device->token, 32);
+    memcpy(public_key, device->public_key, 32);
     assert_int_equal(mu_wire_sign(MU_WIRE_ENROL, device->token, 32, device->secret_key, proof, &err), MU_OK);
     Muster__Enrol enrol;
     muster__enrol__init(&enrol);
     enrol.protocol = MU_WIRE_PROTOCOL;
-    enrol.token = (ProtobufCBinaryData){ .len = 32, .data = device->token };
-    enrol.public_key = (ProtobufCBinaryData){ .len = 32, .data = device->public_key };
+    enrol.token = (ProtobufCBinaryData){ .len = 32, .data = token };
+    enrol.public_key = (ProtobufCBinaryData){ .len = 32, .data = public_key };
     enrol.proof = (ProtobufCBinaryData){ .len = 64, .data = proof };
     char name[] = "a test";
     enrol.name = name;
-    test_request request = test_post("/v1/enrol", NULL, &enrol.base, &packed);
+    return test_post("/v1/enrol", NULL, &enrol.base, packed);
+}
+
+void test_device_enrol(const test_server *server, test_device *device)
+{
+    unsigned char *packed;
+    test_device_give_token(server, device);
+    test_request request = test_device_enrolment(device, &packed);
     ProtobufCMessage *answer = test_ask_message(server, &request, 200, &muster__enrolled__descriptor);
     assert_int_equal(((Muster__Enrolled *)(void *)answer)->device, device->number);
     mu_wire_free(answer);

@@ -14,11 +14,12 @@
 
 #include <cmocka.h>
 
-#define TEST_DEVICES 40u
+#define TEST_DEVICES 80u
 
 typedef struct test_server {
     char            folder[64];
     mu_serve_config serve; /* plain HTTP, port 0; to be changed before test_server_listen */
+    double          stalled_s; /* 0: as a rule */
     mu_store       *store;
     mu_desk        *desk;
     mu_http        *http;
@@ -70,6 +71,7 @@ typedef struct test_device {
 } test_device;
 void test_device_make(test_device *device);
 void test_device_give_token(const test_server *server, test_device *device);
+test_request test_device_enrolment(const test_device *device, unsigned char **packed); /* by its token; `packed` is the caller's */
 void test_device_enrol(const test_server *server, test_device *device); /* with a token that it is given */
 void test_device_sign_in(const test_server *server, test_device *device);
 /* An OpenSession of that device; the challenge is of a Hello. Free with free(). */

@@ -86,7 +86,8 @@ mu_status mu_wire_pack(const ProtobufCMessage *message, unsigned char **bytes, s
 /* ---- what is signed ---- */
 
 static const char *const prefixes[] = {
-    [MU_WIRE_ENROL] = "muster enrol 1", [MU_WIRE_SESSION] = "muster session 1", [MU_WIRE_UPDATE] = "muster update 1"
+    [MU_WIRE_ENROL] = "muster enrol 1", [MU_WIRE_SESSION] = "muster session 1", [MU_WIRE_UPDATE] = "muster update 1",
+    [MU_WIRE_LOOKED] = "muster looked 1",
 };
 
 enum { PREFIX_BYTES_MAX = 16 };

@@ -23,21 +23,28 @@ void      mu_wire_free(ProtobufCMessage *message); /* NULL is fine */
 mu_status mu_wire_pack(const ProtobufCMessage *message, unsigned char **bytes, size_t *size_bytes, mu_error *err);
 
 /* ---- a task ---- */
+typedef struct mu_wire_look {
+    uint32_t examples; /* of the device's own, from the first one on; 0: all */
+    bool     own_classes, statistics;
+    uint32_t statistic_set;
+} mu_wire_look;
 typedef struct mu_wire_task {
     uint64_t id;
     mu_plan  plan;  /* plan.kept: in the flags handed to parse, or NULL */
     char     start_digest[65];
     uint64_t start_floats;
     double   lease_s;
+    bool         looks; /* nothing is trained: plan has nothing but kept */
+    mu_wire_look look;
 } mu_wire_task;
 mu_status mu_wire_pack_task(const mu_wire_task *task, size_t unit_count, unsigned char **bytes, size_t *size_bytes, mu_error *err);
 /* `flags` [unit_count] for plan.kept. Everything is checked: options within their ranges, at least one unit kept where a part is. */
 mu_status mu_wire_parse_task(const Muster__Task *message, size_t unit_count, bool *flags, mu_wire_task *out, mu_error *err);
 
 /* ---- what is signed ---- */
-/* "muster enrol 1" token; "muster session 1" challenge device; "muster update 1" head. Ed25519 (libsodium) of both, one after the other; at most
- * MU_LIMIT_SIGNED_BYTES after the prefix. */
-typedef enum mu_wire_purpose { MU_WIRE_ENROL, MU_WIRE_SESSION, MU_WIRE_UPDATE } mu_wire_purpose;
+/* "muster enrol 1" token; "muster session 1" challenge device; "muster update 1" head; "muster looked 1" head. Ed25519 (libsodium) of both, one after the
+ * other; at most MU_LIMIT_SIGNED_BYTES after the prefix. */
+typedef enum mu_wire_purpose { MU_WIRE_ENROL, MU_WIRE_SESSION, MU_WIRE_UPDATE, MU_WIRE_LOOKED } mu_wire_purpose;
 mu_status mu_wire_sign(mu_wire_purpose purpose, const void *bytes, size_t size_bytes, const unsigned char secret_key[64],
                        unsigned char signature[MU_WIRE_SIGNATURE_BYTES], mu_error *err);
 bool      mu_wire_is_signed(mu_wire_purpose purpose, const void *bytes, size_t size_bytes, const unsigned char public_key[32],

@@ -44,6 +44,12 @@ static const bounds exceptions[] = {
     { &muster__update_head__descriptor, "train_squared_loss", .any_number = true },
     { &muster__signed_update__descriptor, "head", .bytes_max = MU_LIMIT_SIGNED_BYTES },
     { &muster__signed_update__descriptor, "signature", EXACTLY(MU_WIRE_SIGNATURE_BYTES) },
+    { &muster__looked_head__descriptor, "start", EXACTLY(MU_BLOB_DIGEST_BYTES) },
+    { &muster__looked_head__descriptor, "loss_sum", .any_number = true },
+    { &muster__looked_head__descriptor, "statistics", .bytes_max = MU_BLOB_DIGEST_BYTES },
+    { &muster__looked__descriptor, "head", .bytes_max = MU_LIMIT_SIGNED_BYTES },
+    { &muster__looked__descriptor, "signature", EXACTLY(MU_WIRE_SIGNATURE_BYTES) },
+    { &muster__looked__descriptor, "statistics", .bytes_max = MU_LIMIT_LOOKED_FLOATS * sizeof(float) },
     { &muster__failed__descriptor, "reason", .bytes_max = MU_LIMIT_REASON_BYTES },
     { &muster__refusal__descriptor, "message", .bytes_max = MU_LIMIT_REASON_BYTES },
 };

@@ -73,6 +73,11 @@ mu_status mu_wire_pack_task(const mu_wire_task *task, size_t unit_count, unsigne
     for (size_t i = 0; i < row_count; i++)
         if (field_of(&rows[i]))
             pack_option(&rows[i], &plan->train, (char *)&train + field_of(&rows[i])->offset);
+    Muster__Look look = {
+        .base = PROTOBUF_C_MESSAGE_INIT(&muster__look__descriptor),
+        .examples = task->look.examples, .own_classes = task->look.own_classes, .statistics = task->look.statistics,
+        .statistic_set = task->look.statistic_set,
+    };
     unsigned char *kept = malloc(kept_bytes ? kept_bytes : 1);
     if (!kept)
         return mu_error_set(err, MU_E_MEMORY, "no memory for a task's %zu units", unit_count);
@@ -82,12 +87,12 @@ mu_status mu_wire_pack_task(const mu_wire_task *task, size_t unit_count, unsigne
         .base = PROTOBUF_C_MESSAGE_INIT(&muster__plan__descriptor),
         .version = plan->version, .ordinal = plan->ordinal, .phase = plan->phase,
         .learning_rate = plan->learning_rate, .memory_limit_bytes = plan->memory_limit_bytes, .step_time_s = plan->step_time_s,
-        .kept = { .len = kept_bytes, .data = kept }, .train = &train,
+        .kept = { .len = kept_bytes, .data = kept }, .train = task->looks ? NULL : &train,
     };
     Muster__Task message = {
         .base = PROTOBUF_C_MESSAGE_INIT(&muster__task__descriptor),
         .id = task->id, .plan = &packed_plan, .start = (char *)(uintptr_t)task->start_digest, .start_floats = task->start_floats,
-        .lease_s = task->lease_s,
+        .lease_s = task->lease_s, .look = task->looks ? &look : NULL,
     };
     mu_status status = mu_wire_pack(&message.base, bytes, size_bytes, err);
     free(kept);
@@ -112,6 +117,16 @@ static mu_status parse_train(const Muster__Train *message, double learning_rate,
     return status;
 }
 
+static mu_status parse_look(const Muster__Look *message, mu_wire_task *task, mu_error *err)
+{
+    if (message->statistic_set >= MU_STATISTIC_SETS_MAX)
+        return mu_error_set(err, MU_E_RANGE, "Task: field 'statistic_set' is %u, expected less than %d", message->statistic_set, MU_STATISTIC_SETS_MAX);
+    task->looks = true;
+    task->look = (mu_wire_look){ .examples = message->examples, .own_classes = message->own_classes, .statistics = message->statistics,
+                                 .statistic_set = message->statistic_set };
+    return MU_OK;
+}
+
 static mu_status parse_kept(const ProtobufCBinaryData *bits, size_t unit_count, bool *flags, const bool **kept, mu_error *err)
 {
     *kept = NULL;
@@ -133,7 +148,7 @@ mu_status mu_wire_parse_task(const Muster__Task *message, size_t unit_count, boo
 {
     const Muster__Plan *plan = message->plan;
     mu_blob_digest start;
-    if (!plan || !plan->train)
+    if (!plan || (!plan->train && !message->look))
         return mu_error_set(err, MU_E_PARSE, "Task: field '%s' is not there", plan ? "train" : "plan");
     if (!mu_blob_digest_from_hex(message->start, &start))
         return mu_error_set(err, MU_E_PARSE, "Task: field 'start' is not a digest of 64 hexadecimal digits");
@@ -151,7 +166,7 @@ mu_status mu_wire_parse_task(const Muster__Task *message, size_t unit_count, boo
                   .memory_limit_bytes = plan->memory_limit_bytes, .step_time_s = plan->step_time_s },
     };
     mu_blob_digest_hex(&start, task.start_digest);
-    mu_status status = parse_train(plan->train, plan->learning_rate, &task.plan.train, err);
+    mu_status status = message->look ? parse_look(message->look, &task, err) : parse_train(plan->train, plan->learning_rate, &task.plan.train, err);
     if (!status)
         status = parse_kept(&plan->kept, unit_count, flags, &task.plan.kept, err);
     if (!status)

@@ -21,6 +21,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &muster__named_file__descriptor, &muster__job__descriptor, &muster__train__descriptor, &muster__plan__descriptor, &muster__task__descriptor,
     &muster__poll__descriptor, &muster__polled__descriptor, &muster__cost__descriptor, &muster__update_head__descriptor,
     &muster__signed_update__descriptor, &muster__update_state__descriptor, &muster__failed__descriptor, &muster__refusal__descriptor,
+    &muster__look__descriptor, &muster__looked_head__descriptor, &muster__looked__descriptor,
 };
 
 /* ---- messages with everything in them ---- */
@@ -179,6 +180,14 @@ static const struct { const ProtobufCMessageDescriptor *type; const char *field;
     { &muster__signed_update__descriptor, "head", 16384, MU_OK },
     { &muster__signed_update__descriptor, "head", 16385, MU_E_LIMIT },
     { &muster__signed_update__descriptor, "signature", 63, MU_E_PARSE },
+    { &muster__looked_head__descriptor, "start", 31, MU_E_PARSE },
+    { &muster__looked_head__descriptor, "loss_sum", NAN, MU_OK },
+    { &muster__looked_head__descriptor, "statistics", 32, MU_OK },
+    { &muster__looked_head__descriptor, "statistics", 33, MU_E_LIMIT },
+    { &muster__looked__descriptor, "head", 16385, MU_E_LIMIT },
+    { &muster__looked__descriptor, "signature", 63, MU_E_PARSE },
+    { &muster__looked__descriptor, "statistics", 240000, MU_OK },
+    { &muster__looked__descriptor, "statistics", 240001, MU_E_LIMIT },
     { &muster__failed__descriptor, "reason", 1023, MU_OK },
     { &muster__refusal__descriptor, "message", 1024, MU_E_LIMIT },
     { &muster__refusal__descriptor, "again_s", -5, MU_E_RANGE },
@@ -438,6 +447,31 @@ static void test_every_option_has_its_field(void **state)
     assert_int_equal(found, muster__train__descriptor.n_fields);
 }
 
+/* A task that trains nothing has no training in it. */
+static void test_looks_cross(void **state)
+{
+    (void)state;
+    bool kept[9] = { [2] = true, [8] = true }, flags[9];
+    mu_wire_task task = { .id = 9, .start_floats = 61706, .lease_s = 60, .plan = { .kept = kept }, .looks = true,
+                          .look = { .examples = 77, .own_classes = true, .statistics = true, .statistic_set = 63 } }, back;
+    mu_error err;
+    memset(task.start_digest, 'c', 64);
+    assert_int_equal(cross(&task, 9, flags, &back, &err), MU_OK);
+    assert_true(back.looks && back.look.own_classes && back.look.statistics);
+    assert_int_equal(back.look.examples, 77);
+    assert_int_equal(back.look.statistic_set, 63);
+    assert_memory_equal(back.plan.kept, kept, sizeof kept);
+    task.look = (mu_wire_look){ 0 };
+    task.plan.kept = NULL;
+    assert_int_equal(cross(&task, 9, flags, &back, &err), MU_OK);
+    assert_true(back.looks && !back.look.own_classes && !back.look.statistics && !back.look.examples && !back.plan.kept);
+    task.look.statistic_set = 64;
+    assert_int_equal(cross(&task, 9, flags, &back, &err), MU_E_RANGE);
+    mu_wire_task training = a_task();
+    assert_int_equal(cross(&training, 9, flags, &back, &err), MU_OK);
+    assert_false(back.looks);
+}
+
 static void check_refused(const mu_wire_task *task, const char *field)
 {
     mu_wire_task back;
@@ -513,6 +547,9 @@ static void test_messages_that_are_no_tasks(void **state)
     mu_error err;
     task->lease_s = 60;
     task->start_floats = 100;
+    assert_int_equal(mu_wire_parse_task(task, 256, flags, &out, &err), MU_E_RANGE);
+    assert_string_equal(err.message, "Task: field 'statistic_set' is 4000000004, expected less than 64");
+    task->look = NULL;
     muster__train__init(train);
     train->batch_size = 1;
     train->epsilon = 1e-8;
@@ -623,6 +660,7 @@ int main(void)
         cmocka_unit_test(test_tasks_cross),
         cmocka_unit_test(test_every_option_has_its_field),
         cmocka_unit_test(test_hostile_plans),
+        cmocka_unit_test(test_looks_cross),
         cmocka_unit_test_teardown(test_messages_that_are_no_tasks, free_pool),
         cmocka_unit_test(test_bits),
         cmocka_unit_test(test_signatures),

@@ -2,10 +2,12 @@
  * Pieces have a fixed size and are added in their order, so the sums do not depend on who computed them. */
 #include "sim/simulator.h"
 
+#include "fl/tier_sample.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE = 500, EXAMPLES_OF_ONE_DEVICE = 20 };
+enum { PIECE = 500 };
 
 /* A tier's sample: example number i is example `index[i]` of device `device[i]`. Drawn once, the same in every evaluation. */
 struct mu_tier_examples {
@@ -42,34 +44,16 @@ static void read_tier(const void *self, const uint32_t *indices, uint32_t count,
         mu_data_read(tier->data, tier->device[indices[i]], &tier->index[indices[i]], 1, x + i * values, labels + i * targets);
 }
 
-/* A device's place in the order in which devices are looked at: its own, so that another device changes nobody's. */
-typedef struct lot {
-    uint64_t number;
-    uint32_t device;
-} lot;
-
-static int compare_lots(const void *a, const void *b)
-{
-    const lot *x = a, *y = b;
-    return x->number != y->number ? (x->number > y->number) - (x->number < y->number) : (x->device > y->device) - (x->device < y->device);
-}
-
-static void draw_lots(const mu_simulator *sim, lot *order, uint32_t devices)
-{
-    for (uint32_t device = 0; device < devices; device++) {
-        mu_random random = mu_random_stream(sim->seed, MU_RANDOM_EVALUATE, 0, device);
-        order[device] = (lot){ mu_random_u64(&random), device };
-    }
-    qsort(order, devices, sizeof *order, compare_lots);
-}
-
-/* Devices of each tier in random order, a few examples of each, until there are `wanted`. */
+/* Of each tier, the examples of its sample. */
 static mu_status draw_tiers(mu_simulator *sim, uint32_t wanted, mu_error *err)
 {
-    uint32_t tier_count = mu_fleet_tier_count(sim->fleet), devices = mu_fleet_device_count(sim->fleet), full = 0;
+    const uint32_t tier_count = mu_fleet_tier_count(sim->fleet);
+    mu_tier_sample sample;
+    mu_status status = mu_tier_sample_draw(sim->fleet, sim->data, sim->seed, wanted, NULL, NULL, &sample, err);
+    if (status)
+        return status;
     sim->tiers = calloc(tier_count, sizeof *sim->tiers);
-    lot *order = malloc(devices * sizeof *order);
-    bool good = sim->tiers && order;
+    bool good = sim->tiers;
     for (uint32_t t = 0; t < tier_count && good; t++) {
         mu_tier_examples *tier = &sim->tiers[t];
         tier->data = sim->data;
@@ -77,23 +61,15 @@ static mu_status draw_tiers(mu_simulator *sim, uint32_t wanted, mu_error *err)
         tier->index = malloc(wanted * sizeof *tier->index);
         good = tier->device && tier->index;
     }
-    if (!good) {
-        free(order);
-        return mu_error_set(err, MU_E_MEMORY, "no memory to evaluate %u examples a tier", wanted);
-    }
-    draw_lots(sim, order, devices);
-    for (uint32_t i = 0; i < devices && full < tier_count; i++) {
-        uint32_t device = order[i].device;
-        mu_tier_examples *tier = &sim->tiers[mu_fleet_tier_of(sim->fleet, device)];
-        uint32_t own = mu_data_num_examples(sim->data, device), before = tier->count;
-        for (uint32_t k = 0; k < own && k < EXAMPLES_OF_ONE_DEVICE && tier->count < wanted; k++) {
-            tier->device[tier->count] = device;
+    for (uint32_t i = 0; i < sample.count && good; i++) {
+        mu_tier_examples *tier = &sim->tiers[sample.shares[i].tier];
+        for (uint32_t k = 0; k < sample.shares[i].examples; k++) {
+            tier->device[tier->count] = sample.shares[i].device;
             tier->index[tier->count++] = k;
         }
-        full += before < wanted && tier->count == wanted;
     }
-    free(order);
-    return MU_OK;
+    mu_tier_sample_release(&sample);
+    return good ? MU_OK : mu_error_set(err, MU_E_MEMORY, "no memory to evaluate %u examples a tier", wanted);
 }
 
 void mu_simulator_release_tiers(mu_simulator *sim)

@@ -1,11 +1,9 @@
-/* Static batch norm: norms' running statistics found anew over devices' own examples, spread over the workers. Pieces have a fixed size and are
- * added up in their order, device by device, so the sums do not depend on who computed them. */
+/* Static batch norm: norms' running statistics found anew over devices' own examples, spread over the workers. A device's are one piece, as where it finds them
+ * itself (src/net/agent_look.c), and pieces are added up in the order of the devices, so the sums do not depend on who computed them. */
 #include "sim/simulator.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { PIECE = 500, BATCH = 50 };
 
 typedef struct piece {
     mu_job             job; /* first: the pool hands it back */
@@ -13,7 +11,7 @@ typedef struct piece {
     const mu_usable   *part;
     const float       *state;
     mu_device_examples source;
-    uint32_t           first, count;
+    uint32_t           count;
     float             *found; /* [statistics of all sets] */
     mu_status          status;
     mu_error           error;
@@ -23,8 +21,8 @@ static void find(mu_job *job, uint32_t worker)
 {
     piece *p = (piece *)job;
     mu_examples examples = mu_device_examples_of(&p->source);
-    p->status = mu_trainer_statistics(p->simulator->evaluators[worker], p->part->kept, p->part->statistics, &examples, p->first, p->count,
-                                      BATCH, p->state, p->found, &p->error);
+    p->status = mu_trainer_statistics(p->simulator->evaluators[worker], p->part->kept, p->part->statistics, &examples, 0, p->count,
+                                      MU_STATISTICS_BATCH, p->state, p->found, &p->error);
 }
 
 static size_t statistics_count(const mu_simulator *sim)
@@ -39,10 +37,9 @@ static size_t cut(mu_simulator *sim, const uint32_t *devices, uint32_t count, ui
     for (uint32_t i = 0; i < count; i++) {
         uint32_t own = mu_data_num_examples(sim->data, devices[i]);
         uint32_t wanted = examples_each && examples_each < own ? examples_each : own;
-        for (uint32_t first = 0; first < wanted; first += PIECE, used++)
-            if (pieces)
-                pieces[used] = (piece){ .job = { .run = find }, .simulator = sim, .source = { sim->data, devices[i] }, .first = first,
-                                        .count = wanted - first < PIECE ? wanted - first : PIECE };
+        if (wanted && pieces)
+            pieces[used] = (piece){ .job = { .run = find }, .simulator = sim, .source = { sim->data, devices[i] }, .count = wanted };
+        used += wanted > 0;
     }
     return used;
 }

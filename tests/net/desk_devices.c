@@ -31,6 +31,9 @@ struct desk_devices {
     uint32_t     count;
     float      **own, **sent; /* [count] of each device: [crossing.own or sent][state_count] */
     uint64_t    *settled;     /* [count] the last task that was */
+    uint32_t     looks;       /* tasks that trained nothing */
+    uint32_t     cannot_look, does_not_look; /* devices */
+    const double *compute_s;  /* [count] that tasks of version 0 take, as they say; NULL: they do not say */
 };
 
 static void settle(desk_devices *d, uint32_t device, const mu_desk_answer *answer)
@@ -70,7 +73,7 @@ static size_t part_count(desk_devices *d, const bool *kept)
     return mu_model_state_count(mu_submodel_model(d->part));
 }
 
-/* The start, laid out as the whole model's vectors: [1 + received][state_count]. */
+/* The start, laid out as the whole model's vectors: [1 + received][state_count]. NULL: nobody waits for the task any more. */
 static float *read_start(desk_devices *d, const mu_wire_task *task)
 {
     size_t count = part_count(d, task->plan.kept), vectors = 1 + d->crossing.received;
@@ -78,9 +81,15 @@ static float *read_start(desk_devices *d, const mu_wire_task *task)
     mu_blob_digest digest;
     char *path;
     MUST(whole && packed && task->start_floats == vectors * count && mu_blob_digest_from_hex(task->start_digest, &digest));
-    MUST(mu_desk_find_start(d->desk, task->start_digest, &path));
-    MUST(mu_blob_read_file(path, &digest, packed, vectors * count, NULL) == MU_OK);
-    free(path);
+    mu_status status = mu_desk_find_start(d->desk, task->start_digest, &path) ? mu_blob_read_file(path, &digest, packed, vectors * count, NULL) : MU_E_STATE;
+    if (status != MU_E_STATE)
+        free(path);
+    if (status) {
+        MUST(status == MU_E_STATE || status == MU_E_IO); /* its file goes with it */
+        free(packed);
+        free(whole);
+        return NULL;
+    }
     for (size_t i = 0; i < vectors; i++)
         if (task->plan.kept)
             mu_submodel_scatter(d->part, MU_EXTENT_STATE, packed + i * count, whole + i * d->state_count);
@@ -123,6 +132,11 @@ static void write_update(desk_devices *d, uint32_t device, const mu_wire_task *t
     head.train_loss = update->train_loss;
     head.train_accuracy = update->train_accuracy;
     head.train_squared_loss = update->train_squared_loss;
+    Muster__Cost cost = MUSTER__COST__INIT;
+    if (d->compute_s) {
+        cost.compute_s = d->compute_s[device] * (1 + task->plan.version);
+        head.cost = &cost;
+    }
     head.classes = (ProtobufCBinaryData){ update->classes ? (class_count + 7) / 8 : 0, classes };
     unsigned char *bytes;
     size_t head_bytes;
@@ -133,9 +147,27 @@ static void write_update(desk_devices *d, uint32_t device, const mu_wire_task *t
     free(packed);
 }
 
+/* An update that is in is not sent again, though the coordinator that has it may have fallen over since. */
+static bool is_in(desk_devices *d, uint64_t task)
+{
+    mu_store_update record;
+    bool found;
+    MUST(mu_store_find_update(d->store, task, &record, &found, NULL) == MU_OK);
+    if (found)
+        free((void *)(uintptr_t)record.head);
+    return found;
+}
+
 static void work(desk_devices *d, uint32_t device, const mu_wire_task *task)
 {
-    float *start = read_start(d, task), *delta = calloc((1 + d->crossing.sent) * d->state_count, sizeof *delta);
+    if (is_in(d, task->id)) {
+        mu_desk_arrived(d->desk, task->id);
+        return;
+    }
+    float *start = read_start(d, task);
+    if (!start)
+        return;
+    float *delta = calloc((1 + d->crossing.sent) * d->state_count, sizeof *delta);
     bool classes[512];
     const float *received[MU_VECTORS_MAX], *own[MU_VECTORS_MAX];
     float *sent[MU_VECTORS_MAX];
@@ -164,6 +196,66 @@ static void work(desk_devices *d, uint32_t device, const mu_wire_task *task)
     free(start);
 }
 
+/* A task that trains nothing, straight to the desk: what the HTTPS side would have checked on the way is as it should be. */
+static void look(desk_devices *d, uint32_t device, const mu_wire_task *task)
+{
+    size_t count = part_count(d, task->plan.kept);
+    float *state = calloc(d->state_count, sizeof *state), *packed = malloc(count * sizeof *packed), *found = malloc((d->state_count + 1) * sizeof *found);
+    uint32_t counts[512];
+    bool classes[512];
+    mu_blob_digest digest;
+    char *path;
+    MUST(state && packed && found && task->start_floats == count && mu_blob_digest_from_hex(task->start_digest, &digest));
+    MUST(mu_model_classes(d->config->model) <= MU_COUNT(classes));
+    MUST(device != d->cannot_look);
+    if (device == d->does_not_look) {
+        mu_desk_failed(d->desk, task->id, "it is night here");
+        goto over;
+    }
+    if (!mu_desk_find_start(d->desk, task->start_digest, &path))
+        goto over; /* nobody waits for it any more */
+    MUST(mu_blob_read_file(path, &digest, packed, count, NULL) == MU_OK);
+    free(path);
+    if (task->plan.kept)
+        mu_submodel_scatter(d->part, MU_EXTENT_STATE, packed, state);
+    else
+        memcpy(state, packed, count * sizeof *state);
+    mu_data_label_counts(d->config->data, device, counts);
+    for (uint32_t c = 0; c < mu_model_classes(d->config->model); c++)
+        classes[c] = counts[c] > 0;
+    const source from = { d->config->data, device };
+    const mu_examples examples = { .self = &from, .count = mu_data_num_examples(d->config->data, device), .read = read_examples };
+    const mu_wire_look *asked = &task->look;
+    mu_desk_looked looked = { .num_examples = asked->examples && asked->examples < examples.count ? asked->examples : examples.count };
+    if (asked->statistics) {
+        const mu_model *model = task->plan.kept ? mu_submodel_model(d->part) : d->config->model;
+        const size_t all = mu_model_state_count(model) - mu_model_param_count(model), set = all / mu_model_statistic_sets(model);
+        float *own = malloc((all + 1) * sizeof *own);
+        MUST(own && (looked.statistics = malloc((set + 1) * sizeof *own)));
+        MUST(mu_trainer_statistics(d->trainer, task->plan.kept, asked->statistic_set, &examples, 0, looked.num_examples, MU_STATISTICS_BATCH, state, found, NULL) ==
+             MU_OK);
+        if (task->plan.kept)
+            mu_submodel_gather(d->part, MU_EXTENT_STATISTICS_ALONE, found, own);
+        else
+            memcpy(own, found, all * sizeof *own);
+        memcpy(looked.statistics, own + asked->statistic_set * set, set * sizeof *own);
+        free(own);
+    } else {
+        mu_evaluation evaluation;
+        MUST(mu_trainer_evaluate_part(d->trainer, task->plan.kept, asked->statistic_set, asked->own_classes ? classes : NULL, &examples, 0, looked.num_examples,
+                                      state, &evaluation, NULL) == MU_OK);
+        looked.loss_sum = evaluation.loss_sum;
+        looked.correct = evaluation.correct;
+        looked.count = evaluation.count;
+    }
+    d->looks++;
+    mu_desk_has_looked(d->desk, task->id, &looked);
+over:
+    free(found);
+    free(packed);
+    free(state);
+}
+
 static void visit(desk_devices *d, uint32_t device, bool *flags)
 {
     mu_desk_heard(d->desk, device, mu_clock_monotonic_s(), NULL);
@@ -181,7 +273,7 @@ static void visit(desk_devices *d, uint32_t device, bool *flags)
     MUST(mu_wire_parse_task((const Muster__Task *)message, mu_units_count(d->config->units), flags, &task, NULL) == MU_OK);
     mu_wire_free(message);
     if (mu_desk_find_task(d->desk, task.id, &(mu_desk_task_info){ 0 }) == MU_DESK_TASK_OPEN)
-        work(d, device, &task);
+        (task.looks ? look : work)(d, device, &task);
 }
 
 static void *run(void *self)
@@ -203,6 +295,7 @@ desk_devices *desk_devices_create(const mu_experiment *experiment, const char *u
     MUST(d);
     d->config = mu_experiment_config(experiment);
     d->updates_folder = updates_folder;
+    d->cannot_look = d->does_not_look = UINT32_MAX;
     d->random = mu_random_stream(shuffle, MU_RANDOM_CHOICE, 0, 0);
     d->state_count = mu_model_state_count(d->config->model);
     d->count = mu_data_device_count(d->config->data);
@@ -229,7 +322,7 @@ void desk_devices_attach(desk_devices *d, mu_store *store, mu_desk *desk)
     d->desk = desk;
     atomic_store(&d->stop, false);
     for (uint32_t i = 0; i < d->count; i++) {
-        const mu_desk_report report = { .num_examples = mu_data_num_examples(d->config->data, i) };
+        const mu_desk_report report = { .num_examples = mu_data_num_examples(d->config->data, i), .can_look = i != d->cannot_look };
         mu_desk_heard(desk, i, mu_clock_monotonic_s(), &report);
     }
     MUST(pthread_create(&d->thread, NULL, run, d) == 0);
@@ -240,6 +333,16 @@ void desk_devices_detach(desk_devices *d)
     atomic_store(&d->stop, true);
     pthread_join(d->thread, NULL);
 }
+
+void desk_devices_take(desk_devices *d, const double *compute_s) { d->compute_s = compute_s; }
+
+void desk_devices_will_not_look(desk_devices *d, uint32_t cannot, uint32_t does_not)
+{
+    d->cannot_look = cannot;
+    d->does_not_look = does_not;
+}
+
+uint32_t desk_devices_looks(const desk_devices *d) { return d->looks; }
 
 void desk_devices_destroy(desk_devices *d)
 {

@@ -4,6 +4,7 @@ kept of it on both sides, compared."""
 import collections
 import csv
 import json
+import os
 import pathlib
 import random
 import re
@@ -43,17 +44,37 @@ def simulate(muster, folder, experiment, recipe):
     return out
 
 
-class Process:
-    """One life of a program. What it says goes into a file of its own, so that a line which a kill cut short is the last one."""
+def build_crash_points(folder):
+    """crash_points.c as a library, which a program is started with to end in the middle of its work on files. None: there is no compiler."""
+    library = pathlib.Path(folder) / "crash_points.so"
+    source = pathlib.Path(__file__).resolve().parent / "crash_points.c"
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler:
+        subprocess.run([compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o", library, source], check=True)
+    return library if compiler else None
 
-    def __init__(self, command, log):
-        self.log = log
+
+class Process:
+    """One life of a program. What it says goes into a file of its own, so that a line which a kill cut short is the last one. `crash`: (library, word, number) of the point
+    in its work on files where it ends, by SIGKILL."""
+
+    def __init__(self, command, log, crash=None):
+        self.log, self.crash_log = log, log.with_suffix(".crash")
         self.began_s = time.monotonic()
+        environment = dict(os.environ)
+        if crash:
+            environment.update(LD_PRELOAD=str(crash[0]), CRASH_AT="%s:%d" % crash[1:], CRASH_LOG=str(self.crash_log))
         with open(log, "wb") as out:
-            self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+            self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=environment)
 
     def is_over(self):
         return self.popen.poll() is not None
+
+    def crashed_at(self):
+        """"rename checkpoint.tmp": what it was about to do at the point where it ended; what differs from name to name left out. None: it has not ended so."""
+        if self.popen.poll() != -signal.SIGKILL or not self.crash_log.exists():
+            return None
+        return re.sub(r"[0-9a-f]{16,}|\d+", "*", self.crash_log.read_text().strip())
 
     def kill(self):
         """False: it had come to its end by itself."""
@@ -82,6 +103,7 @@ class Served:
         self.devices = {}           # number: Process
         self.lives = collections.Counter()
         self.kills = collections.Counter()
+        self.crashes = collections.Counter()    # by what it was about to do
         self.began_s = time.monotonic()
 
     # ---- lives ----
@@ -90,14 +112,14 @@ class Served:
         self.lives[who] += 1
         return self.place / ("%s.%d.log" % (who, self.lives[who]))
 
-    def start_coordinator(self):
+    def start_coordinator(self, crash=None):
         if (self.folder / "config.yaml").exists():      # else it was killed before it had said what it is about
             command = [self.muster, "serve", "--resume", self.folder]
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
             command = [self.muster, "serve", self.experiment, "--recipe", self.recipe, "--out", self.folder, "--set", "serve.tls=%s" % str(self.tls).lower(),
                        "--set", "serve.address=127.0.0.1:%d" % self.port]
-        self.coordinator = Process(command + ["--linger", str(LINGER_S)], self.log_of("coordinator"))
+        self.coordinator = Process(command + ["--linger", str(LINGER_S)], self.log_of("coordinator"), crash)
 
     def look_for_tokens(self):
         """Once the coordinator has said how it is reached. True: devices can be started."""
@@ -114,12 +136,12 @@ class Served:
             self.tokens[token["device"]] = token["token"]
         return True
 
-    def start_device(self, number):
+    def start_device(self, number, crash=None):
         command = [self.muster, "join", self.url, "--data", self.experiment, "--state", self.place / ("device-%d" % number), "--token", self.tokens[number],
                    "--format", "json"] + self.join_flags
         if self.fingerprint:
             command += ["--fingerprint", self.fingerprint]
-        self.devices[number] = Process(command, self.log_of("device-%d" % number))
+        self.devices[number] = Process(command, self.log_of("device-%d" % number), crash)
 
     def start_devices(self):
         for number in sorted(self.tokens):
@@ -162,11 +184,23 @@ class Served:
         self.kills["training"] += (self.place / ("device-%d" % number) / "place").exists()    # with a place in it kept
         self.start_device(number)
 
+    def count_crash(self, process):
+        """True: it has ended at a point in its work on files, and is to be started again."""
+        point = process.crashed_at()
+        if point:
+            self.crashes[point] += 1
+            self.kills["coordinator" if process is self.coordinator else "device"] += 1
+            self.kills["checkpoint"] += " checkpoint" in point
+            self.kills["files"] += 1
+        return point is not None
+
     def look(self):
         """True: the federation has ended. Whoever ended otherwise is not as it should be."""
         for number, device in self.devices.items():
-            if device.is_over() and device.popen.returncode:
+            if device.is_over() and device.popen.returncode and not device.crashed_at():
                 raise Broken("device %d ended with status %d: %s" % (number, device.popen.returncode, device.said()[-600:]))
+        if self.coordinator.crashed_at():
+            return False
         if self.coordinator.is_over() and self.coordinator.popen.returncode:
             raise Broken("the coordinator ended with status %d: %s" % (self.coordinator.popen.returncode, self.coordinator.said()[-600:]))
         if time.monotonic() - self.began_s > AT_MOST_S:
