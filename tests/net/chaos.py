@@ -1,5 +1,7 @@
-"""Disturbances: the coordinator and devices killed (SIGKILL) at random moments and started again at once, and a network that cuts, while a federation is served."""
+"""Disturbances: the coordinator and devices killed (SIGKILL) at random moments, or in the middle of their work on files, and started again at once, and a network that
+cuts, while a federation is served."""
 
+import collections
 import random
 import time
 
@@ -28,7 +30,15 @@ when: {cohort: 6}
 evaluate: {tier_examples: 0, devices: 0, norm_statistics: trained}
 serve: {wait_for_devices: 8, status_address: "", reported_profiles: false, presence_s: 3600, lease_s: 3600}
 """
-ASYNCHRONOUS = EXPERIMENT.replace("when: {cohort: 6}", "when: {concurrency: 8, goal: 4}").replace("rounds: 6", "rounds: 10")
+ASYNCHRONOUS = EXPERIMENT.replace("when: {cohort: 6}", "when: {concurrency: 8, goal: 4}").replace("rounds: 6", "rounds: 10\ncheckpoint_every_rounds: 2")
+
+
+# Who ends in the middle of work on files: `left`, how often at most ("coordinator", "device"); on files with `word` in their names; by point `points_max` of its life.
+Crashes = collections.namedtuple("Crashes", "library left word points_max")
+WORK_ON_FILES = {
+    "checkpoints": lambda library: Crashes(library, {"coordinator": 8}, "checkpoint", 14),
+    "all files": lambda library: Crashes(library, {"coordinator": 6, "device": 16}, "", 400),
+}
 
 
 def moment_s(length_s, chance):
@@ -64,14 +74,46 @@ def disturb(served, length_s, coordinator_kills, device_kills, seed):
         time.sleep(0.005)
 
 
-def once(muster, folder, experiment, recipe, length_s, coordinator_kills=0, device_kills=0, network=None, tls=True, seed=1, wanted=None):
+def crash(served, crashes, seed):
+    """Until the federation has ended. Each life of a process in `crashes` ends at a point in its work on files; that is drawn uniformly in its logarithm, so that the
+    first ones, of a start, are not rare."""
+    chance = random.Random(seed)
+    left = dict(crashes.left)
+
+    def next_point(who, place):
+        if left.get(who, 0) <= 0:
+            return None
+        return crashes.library, str(place / crashes.word), int(crashes.points_max ** chance.random())
+
+    def begin_device(number):
+        served.start_device(number, next_point("device", served.place / ("device-%d" % number)))
+
+    served.start_coordinator(next_point("coordinator", served.folder))
+    while not served.look():
+        if served.count_crash(served.coordinator):
+            left["coordinator"] -= 1
+            served.start_coordinator(next_point("coordinator", served.folder))
+        if not served.devices and served.look_for_tokens():
+            for number in sorted(served.tokens):
+                begin_device(number)
+        for number in list(served.devices):
+            if served.count_crash(served.devices[number]):
+                left["device"] -= 1
+                begin_device(number)
+        time.sleep(0.005)
+
+
+def once(muster, folder, experiment, recipe, length_s, coordinator_kills=0, device_kills=0, network=None, tls=True, seed=1, wanted=None, crashes=None):
     """One disturbed federation, its books checked, and its model, where there is one to compare with. `network`: a proxy's class. Returns (Served, proxy or None,
     counts)."""
     port = free_port()
     proxy = network(port, seed) if network else None
     served = Served(muster, folder, experiment, recipe, port, address=proxy and proxy.address, tls=tls, keep_every_s=KEEP_EVERY_S)
     try:
-        disturb(served, length_s, coordinator_kills, device_kills, seed)
+        if crashes:
+            crash(served, crashes, seed)
+        else:
+            disturb(served, length_s, coordinator_kills, device_kills, seed)
         counts = served.check_books(synchronous=wanted is not None)
         if wanted:
             served.expect_model(wanted)
