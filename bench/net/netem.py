@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """A federation over bad networks: a coordinator and four devices, each in a network namespace of its own, behind links with a delay, a loss and a rate
-(netem_link.py). Shows that rounds complete, that the model is that of `muster run`, and that the bytes which Muster counts are those that crossed.
+which are made in user space (netem_link.py) or by the kernel's own `tc netem` (netem_tc.py). Shows that rounds complete, that the model is that of `muster run`, and that the
+bytes which Muster counts are those that crossed.
 
     bench/net/netem.py --muster build/muster            as root, on Linux with TUN; over TLS
     bench/net/netem.py --muster build/muster --plain    without TLS, so that bodies can be counted on the wire, and compared to the byte
+    bench/net/netem.py --muster build/muster --kernel   with tc netem, where the kernel has it; bench/net/netem_vm runs this on a kernel that does
 
 Whoever is without TLS must have loopback addresses, so with --plain the namespaces are given some. Ends with status 1 when anything that must be equal is not."""
 
 import argparse
 import collections
 import csv
-import ctypes
 import json
 import os
 import pathlib
@@ -24,9 +25,18 @@ import time
 import urllib.request
 
 sys.dont_write_bytecode = True      # beside the sources
-from netem_link import Bodies, Direction, Records, Router, hurry, open_interface
+from netem_books import Bodies, Records
+from netem_link import UserNetwork
+from netem_system import enter, hurry, ip
+from netem_tc import KernelNetwork
 
-Line = collections.namedtuple("Line", "name round_trip_s loss rate_bit_per_s")
+
+class Line(collections.namedtuple("Line", "name round_trip_s loss rate_bit_per_s")):
+    def queue_s(self):
+        """How long a packet waits at most until the line is free."""
+        return max(0.2, self.round_trip_s)
+
+
 LINES = (Line("fibre", 0.02, 0.0, 50e6), Line("mobile", 0.08, 0.01, 10e6), Line("far", 0.2, 0.03, 2e6), Line("satellite", 0.6, 0.05, 0.5e6))
 PORT = 8443
 AT_MOST_S = 900
@@ -36,7 +46,7 @@ name: netem
 seed: 1
 rounds: {rounds}
 model: lenet5
-data: {{name: writers, devices: 4}}
+data: {{name: writers, devices: 4{examples}}}
 fleet: mixed
 train: {{local_epochs: 1, batch_size: 10, learning_rate: 0.05}}
 when: {{cohort: 4}}
@@ -45,19 +55,14 @@ serve: {{wait_for_devices: 4, address: "{address}:8443", status_address: "127.0.
 """
 
 
-def ip(*words):
-    return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
-
-
 class Namespace:
-    """One with a TUN interface, whose other end is `.end`."""
+    """One with an interface of its name."""
 
-    def __init__(self, name, address):
+    def __init__(self, name, address, network):
         self.name, self.address = name, address
-        self.end = open_interface(name)
         ip("netns", "add", name)
+        network.plug(name)
         inside = ["ip", "netns", "exec", name]
-        ip("link", "set", "dev", name, "netns", name)
         settings = ["echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6"]
         if address.startswith("127."):      # is no machine's own any more
             settings += ["echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet", "ip link set dev lo up", "ip route del table local local 127.0.0.0/8 dev lo"]
@@ -73,7 +78,6 @@ class Namespace:
         return {"sent": stats["tx"]["bytes"], "received": stats["rx"]["bytes"], "dropped": stats["tx"]["dropped"] + stats["rx"]["dropped"]}
 
     def close(self):
-        os.close(self.end)
         subprocess.run(["ip", "netns", "del", self.name], check=False)
 
 
@@ -86,9 +90,7 @@ class Watcher(threading.Thread):
 
     def run(self):
         hurry()                     # whoever makes the router wait must not wait himself
-        with open("/run/netns/" + self.namespace) as inside:
-            if ctypes.CDLL(None, use_errno=True).setns(inside.fileno(), 0x40000000):   # CLONE_NEWNET, of this thread alone
-                return
+        enter(self.namespace)
         while not self.over:
             try:
                 with urllib.request.build_opener(urllib.request.ProxyHandler({})).open("http://127.0.0.1:8444/status.json", timeout=5) as answer:
@@ -101,11 +103,11 @@ class Watcher(threading.Thread):
 
 
 class World:
-    """Namespaces and the router between them; all gone when it ends."""
+    """Namespaces and the network between them; all gone when it ends."""
 
-    def __init__(self, plain, seed):
-        self.plain, self.seed = plain, seed
-        self.namespaces, self.processes, self.router = [], [], None
+    def __init__(self, plain, network):
+        self.plain, self.network = plain, network
+        self.namespaces, self.processes = [], []
 
     def __enter__(self):
         try:
@@ -119,18 +121,16 @@ class World:
         net = "127.77.0." if self.plain else "10.77.0."
         mark = "mu%d" % (os.getpid() % 100_000)
         for i in range(len(LINES) + 1):
-            self.namespaces.append(Namespace("%s-%d" % (mark, i), net + str(i + 1)))
+            self.namespaces.append(Namespace("%s-%d" % (mark, i), net + str(i + 1), self.network))
         self.coordinator, self.devices = self.namespaces[0], self.namespaces[1:]
-        self.router = Router(self.coordinator.end)
+        self.network.introduce(self.namespaces)
         self.links = []
-        for i, (line, device) in enumerate(zip(LINES, self.devices)):
+        for number, (line, device) in enumerate(zip(LINES, self.devices), 1):
             asked = collections.defaultdict(collections.deque)      # by the device's port: first lines of requests that are not answered yet
             up = (lambda ports, asked=asked: Bodies(asked[ports[:2]], False)) if self.plain else lambda ports: Records()
             down = (lambda ports, asked=asked: Bodies(asked[ports[2:]], True)) if self.plain else lambda ports: Records()
-            link = [Direction(line.round_trip_s / 2, line.loss, line.rate_bit_per_s, 2 * i + n + 1000 * self.seed, parser) for n, parser in enumerate((up, down))]
-            self.links.append(link)
-            self.router.add(device.end, bytes(map(int, device.address.split("."))), *link)
-        self.router.start()
+            self.links.append(self.network.link(number, device.address, line, (up, down)))
+        self.network.start()
 
     def begin(self, namespace, command, log):
         self.processes.append(namespace.begin(command, log))
@@ -141,9 +141,7 @@ class World:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-        if self.router and self.router.is_alive():
-            self.router.over = True
-            self.router.join()
+        self.network.close()
         for namespace in self.namespaces:
             namespace.close()
 
@@ -168,10 +166,10 @@ def measure_connect(world):
     return times
 
 
-def run(world, muster, work, rounds):
+def run(world, muster, work, rounds, examples):
     """The federation, to its end. What each device has said, and the coordinator's last status."""
     experiment, folder = work / "netem.yaml", work / "served"
-    experiment.write_text(EXPERIMENT.format(rounds=rounds, address=world.coordinator.address, tls=str(not world.plain).lower()))
+    experiment.write_text(EXPERIMENT.format(rounds=rounds, examples=", examples_per_device: %d, test_examples: %d" % (examples, 4 * examples) if examples else "", address=world.coordinator.address, tls=str(not world.plain).lower()))
     subprocess.run([muster, "run", experiment, "--workers", "1", "--quiet", "--out", work / "simulated"], check=True)
     coordinator = world.begin(world.coordinator, [muster, "serve", experiment, "--out", folder, "--linger", "120"], work / "coordinator.log")
     said = wait_for(lambda: (text := (work / "coordinator.log").read_text()) and "\nserving " in "\n" + text and text, [coordinator])
@@ -186,12 +184,13 @@ def run(world, muster, work, rounds):
         token = json.loads(line)
         command = [muster, "join", url, "--data", experiment, "--state", work / device.name, "--token", token["token"], "--format", "json"]
         devices.append(world.begin(device, command + (["--fingerprint", fingerprint[1]] if fingerprint else []), work / (device.name + ".log")))
-    wait_for(lambda: world.router.trouble or all(process.poll() is not None for process in [coordinator, *devices]), [coordinator, *devices], AT_MOST_S)
-    if world.router.trouble:
-        raise world.router.trouble
+    wait_for(lambda: world.network.trouble or all(process.poll() is not None for process in [coordinator, *devices]), [coordinator, *devices], AT_MOST_S)
+    if world.network.trouble:
+        raise world.network.trouble
     time.sleep(2)                   # for what is under way yet: the last acknowledgements
     watcher.over = True
     watcher.join()
+    world.network.settle()
     events = [[json.loads(text) for text in (work / (device.name + ".log")).read_text().splitlines() if text.startswith("{")] for device in world.devices]
     return events, watcher.last, connect_s
 
@@ -214,10 +213,9 @@ def report(world, work, events, status, connect_s, rounds):
     checks = Checks()
     books = [[direction.total() for direction in link] for link in world.links]
     counters = [device.count() for device in world.devices]
-    for line, (up, down), counted, seconds in zip(LINES, books, counters, connect_s):
-        print("%-10s %3.0f ms, %.0f %%, %4.1f Mbit/s: connects in %.0f ms; %d packets up, %d lost, %d did not fit; %d down, %d lost, %d did not fit" % (
-            line.name, 1e3 * line.round_trip_s, 100 * line.loss, line.rate_bit_per_s / 1e6, 1e3 * seconds, up["packets"], up["lost packets"], up["overflown packets"],
-            down["packets"], down["lost packets"], down["overflown packets"]))
+    for line, link, (up, down), counted, seconds in zip(LINES, world.links, books, counters, connect_s):
+        print("%-10s %3.0f ms, %.0f %%, %4.1f Mbit/s: connects in %.0f ms; %d packets up, %s; %d down, %s" % (
+            line.name, 1e3 * line.round_trip_s, 100 * line.loss, line.rate_bit_per_s / 1e6, 1e3 * seconds, up["packets"], link[0].losses(), down["packets"], link[1].losses()))
         checks.equal("bytes that its interface has sent, and those that were seen", counted["sent"], up["bytes"])
         checks.equal("bytes that its interface has received, and those that were seen and not lost", counted["received"], down["bytes"] - down["lost bytes"])
         checks.equal("packets that the interface dropped, and none", counted["dropped"], 0)
@@ -258,8 +256,10 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--muster", default="build/muster")
     arguments.add_argument("--rounds", type=int, default=4)
-    arguments.add_argument("--seed", type=int, default=1, help="of the losses")
+    arguments.add_argument("--examples", type=int, help="of each device, and a fourth of the test set's; fewer are faster")
+    arguments.add_argument("--seed", type=int, default=1, help="of the losses that are made in user space")
     arguments.add_argument("--plain", action="store_true", help="no TLS")
+    arguments.add_argument("--kernel", action="store_true", help="tc netem makes the links")
     arguments.add_argument("--keep", help="a new folder for what the programs have written; otherwise it is removed")
     given = arguments.parse_args()
     muster = pathlib.Path(given.muster).resolve()
@@ -268,8 +268,8 @@ def main():
         work = pathlib.Path(given.keep or scratch).resolve()
         work.mkdir(exist_ok=True)
         hurry()
-        with World(given.plain, given.seed) as world:
-            failed = report(world, work, *run(world, muster, work, given.rounds), given.rounds)
+        with World(given.plain, KernelNetwork() if given.kernel else UserNetwork(given.seed)) as world:
+            failed = report(world, work, *run(world, muster, work, given.rounds, given.examples), given.rounds)
     return failed
 
 
