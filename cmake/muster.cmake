@@ -32,11 +32,11 @@ endif()
 configure_file(${PROJECT_SOURCE_DIR}/cmake/version.h.in ${PROJECT_BINARY_DIR}/include/muster/version.h @ONLY)
 
 # libmuster-device: freestanding, but the functions of the C library that it uses mean what they always do (fmaf is an instruction). Each function
-# is a section, so that the linker leaves out what a program does not use.
+# is a section, so that the linker leaves out what a program does not use. Some compilers (Ubuntu's) put checks into memcpy by themselves, which call a C library.
 add_library(muster_device_flags INTERFACE)
 target_link_libraries(muster_device_flags INTERFACE muster_flags)
 target_compile_definitions(muster_device_flags INTERFACE MUSTER_FREESTANDING MUSTER_BUILDING)
-target_compile_options(muster_device_flags INTERFACE -ffreestanding -fbuiltin -ffunction-sections -fdata-sections)
+target_compile_options(muster_device_flags INTERFACE -ffreestanding -fbuiltin -U_FORTIFY_SOURCE -ffunction-sections -fdata-sections)
 
 if(NOT MUSTER_DEVICE_ONLY)
   find_package(Threads REQUIRED)
