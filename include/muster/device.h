@@ -151,7 +151,7 @@ typedef struct mu_calibration {
 } mu_calibration;
 
 /* Times training steps of small networks of its own, one after the other and all of them several times, on the calling thread and with the kernels in use, and
- * finds the rates that explain these times best. None of the built-in networks is among them. MU_E_MEMORY; MU_E_RANGE: too slow to measure anything. */
+ * finds the rates that explain these times best. None of the built-in networks is among them. MU_E_MEMORY; MU_E_RANGE: too little memory to measure enough of them. */
 MU_API mu_status mu_calibrate(const mu_calibration_config *config, mu_calibration *out, mu_error *err);
 /* How long a training step takes here: in each turn the median of the steps that begin within `seconds`; of these the least. */
 MU_API mu_status mu_step_measure(const mu_model *model, uint32_t batch_size, double seconds, uint32_t turns, double *step_s, mu_error *err);

@@ -127,14 +127,15 @@ typedef struct probing {
     double    slowest_macs_per_s; /* so far */
 } probing;
 
-/* A slow device does not wait for what takes it too long, nor one with little memory for what it cannot hold. */
-static bool is_too_much(const probing *p, const mu_timed *timed, double turn_s)
+/* A device with little memory does not try what it cannot hold; nor does a slow one wait for what takes it too long, while enough others are left: what looked slow may
+ * only have been disturbed. */
+static bool is_too_much(const probing *p, const mu_timed *timed, size_t left, double turn_s)
 {
     timed_step t = { .batch = timed->batch };
     size_t size_bytes = 0;
     mu_status status = plan(timed->model, timed->batch, &t, &size_bytes, NULL);
     bool is_long = p->slowest_macs_per_s > 0 && macs_of(timed) / p->slowest_macs_per_s > 40 * turn_s;
-    return status || is_long || (p->config->memory_bytes && size_bytes > p->config->memory_bytes);
+    return status || (is_long && left >= MU_WORK_KIND_COUNT) || (p->config->memory_bytes && size_bytes > p->config->memory_bytes);
 }
 
 static mu_status take_turn(probing *p, uint32_t turn, mu_error *err)
@@ -147,7 +148,7 @@ static mu_status take_turn(probing *p, uint32_t turn, mu_error *err)
     for (size_t i = 0; i < p->count && !status; i++) {
         mu_timed timed = p->timed[i];
         double step_s = 0;
-        if (turn == 0 && is_too_much(p, &timed, seconds)) {
+        if (turn == 0 && is_too_much(p, &timed, kept + p->count - i - 1, seconds)) {
             mu_model_destroy(timed.model);
             p->timed[i].model = NULL;
             continue;
@@ -206,8 +207,8 @@ mu_status mu_calibrate(const mu_calibration_config *config, mu_calibration *out,
     for (uint32_t turn = 0; turn < TURNS && !status; turn++)
         status = take_turn(&p, turn, err);
     if (!status && p.count < MU_WORK_KIND_COUNT)
-        status = mu_error_set(err, MU_E_RANGE, "only %zu of %zu networks could be measured; more time, or more memory, would let it measure more", p.count,
-                              probe_count);
+        status = mu_error_set(err, MU_E_RANGE, "only %zu of %zu networks could be measured, and %d are needed; more memory would let it measure more", p.count,
+                              probe_count, (int)MU_WORK_KIND_COUNT);
     if (!status) {
         *out = (mu_calibration){ .probes = 0 };
         mu_rates_fit(p.timed, p.count, &out->rates);
