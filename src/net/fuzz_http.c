@@ -160,6 +160,25 @@ static void spell_out(said *s, const uint8_t *data, size_t size)
 
 /* ---- one connection ---- */
 
+/* libFuzzer's clock interrupts what waits. */
+static ssize_t send_some(int fd, const char *bytes, size_t count)
+{
+    ssize_t sent;
+    do
+        sent = send(fd, bytes, count, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
+static ssize_t receive_some(int fd, char *bytes, size_t count)
+{
+    ssize_t got;
+    do
+        got = recv(fd, bytes, count, 0);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 static void speak(const said *s)
 {
     struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -167,7 +186,7 @@ static void speak(const said *s)
     MU_ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     MU_ASSERT(MHD_add_connection(server.http->devices[0], ends[1], (struct sockaddr *)&from, sizeof from) == MHD_YES);
     for (size_t sent = 0; sent < s->count;) {
-        ssize_t now = send(ends[0], s->bytes + sent, s->count - sent, MSG_NOSIGNAL);
+        ssize_t now = send_some(ends[0], s->bytes + sent, s->count - sent);
         if (now <= 0)
             break; /* it has hung up */
         sent += (size_t)now;
@@ -175,7 +194,7 @@ static void speak(const said *s)
     shutdown(ends[0], SHUT_WR);
     static char answer[SAID_BYTES];
     size_t have = 0;
-    for (ssize_t now; (now = recv(ends[0], answer + (have < 16 ? have : 16), sizeof answer - 16, 0)) != 0; have += (size_t)now) {
+    for (ssize_t now; (now = receive_some(ends[0], answer + (have < 16 ? have : 16), sizeof answer - 16)) != 0; have += (size_t)now) {
         if (now < 0 && errno == ECONNRESET)
             break;
         MU_ASSERT(now > 0);
